@@ -1,0 +1,152 @@
+//! What a session reports about itself: read by `devbridge status`, the screen and scripts.
+//!
+//! The types are the stable JSON of `status -o json`. No path ever waits for a reader: writers replace the
+//! newest state, readers see that.
+
+use serde::{Deserialize, Serialize};
+
+/// Names the shape of the JSON; changes only with a new number.
+pub const API_VERSION: &str = "devbridge.dev/v1";
+
+/// One session as its own `devbridge` process sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Random, 8 hex digits; also in the record.
+    pub id: String,
+    /// kubeconfig context.
+    pub context: String,
+    /// Namespace of the target.
+    pub namespace: String,
+    /// The workload, as `deployment/web`.
+    pub target: String,
+    /// Swapped Services.
+    pub services: Vec<String>,
+    /// Process id of the `devbridge` that owns the session.
+    pub pid: u32,
+    /// RFC 3339, UTC.
+    pub since: String,
+    /// How far attach has come, or that the session is leaving.
+    pub phase: Phase,
+    /// The way to the agent.
+    pub link: Link,
+    /// The developer's process.
+    pub process: Process,
+    /// Who answers requests now.
+    pub serving: Serving,
+    /// Ports of the target and where their requests go on the laptop.
+    pub ports: Vec<Port>,
+    /// Requests path.
+    pub requests: Requests,
+    /// Outbound path.
+    pub outbound: Outbound,
+    /// DNS path.
+    pub dns: Dns,
+}
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// Objects are being made, or the agent is starting.
+    Attaching,
+    /// The Service leads to the agent.
+    Attached,
+    /// The swap is being undone.
+    Leaving,
+}
+
+/// The tunnel as seen from the laptop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum Link {
+    /// No agent yet.
+    Connecting,
+    /// Probes are answered.
+    #[serde(rename_all = "camelCase")]
+    Up {
+        /// Microseconds for the last probe through the data path, there and back.
+        round_trip_us: u64,
+    },
+    /// Probes are not answered; devbridge is dialling again.
+    Lost,
+}
+
+/// The developer's process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum Process {
+    /// Not started by devbridge (no `-- CMD`), or not yet.
+    None,
+    /// Started by devbridge.
+    Running {
+        /// Its process id on the laptop.
+        pid: u32,
+    },
+    /// It ended.
+    Exited {
+        /// As a shell reports it: 128 + signal when killed.
+        code: i32,
+    },
+}
+
+/// Who answers requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "by")]
+pub enum Serving {
+    /// The laptop's process.
+    Laptop,
+    /// The target's own pods.
+    Originals {
+        /// For people: "nothing listens on 127.0.0.1:3000".
+        why: String,
+    },
+}
+
+/// One port of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Port {
+    /// The Service's port.
+    pub service: u16,
+    /// The container's port.
+    pub container: u16,
+    /// The laptop's port.
+    pub laptop: u16,
+    /// Whether the process accepted the last connection.
+    pub listening: bool,
+}
+
+/// Counters of the requests path, connections unless said otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// Taken by the laptop's process.
+    pub laptop: u64,
+    /// Taken by originals (as the agent counted).
+    pub originals: u64,
+    /// Taken by nobody.
+    pub failed: u64,
+    /// Open to the laptop now.
+    pub open: u64,
+}
+
+/// Counters of the outbound path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outbound {
+    /// Connections made through the pod.
+    pub connections: u64,
+    /// Refused, unreachable or timed out.
+    pub failed: u64,
+}
+
+/// Counters of the DNS path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dns {
+    /// Questions answered by the pod's resolver.
+    pub answered: u64,
+    /// Questions without an answer.
+    pub failed: u64,
+}
