@@ -1,0 +1,22 @@
+//! One static program that is every service and every client of the tests.
+//!
+//! A test about traffic needs both ends of it to notice each wrong byte, and both have to run in an image without
+//! a shell, as any user. So there is one program of our own for both: [`serve`] answers, the rest asks. All of it
+//! reports in JSON lines, which the harness reads through `exec`.
+
+pub mod bytes;
+pub mod flows;
+pub mod get;
+pub mod http;
+pub mod load;
+pub mod serve;
+
+/// Prints one line; a reader that went away is not worth a panic.
+pub fn say(line: &impl serde::Serialize) {
+    use std::io::Write as _;
+    if let Ok(text) = serde_json::to_string(line) {
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{text}");
+        let _ = out.flush();
+    }
+}

@@ -1,0 +1,46 @@
+//! `tool`: see the library for what it is for.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tool::{flows, get, load, serve};
+
+#[derive(Parser)]
+#[command(name = "tool", version, about = "Every service and every client of the tests")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer HTTP, and raw bytes in several manners, until SIGTERM
+    Serve(serve::Args),
+    /// Ask at a steady rate and count what is not answered rightly
+    Load(load::Args),
+    /// Ask once, or some times
+    Get(get::Args),
+    /// Raw connections to `serve`: many at once, many bytes, half-closed, reset
+    Raw(flows::Args),
+    /// Do nothing until SIGTERM
+    Sleep,
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let ok = match Args::parse().command {
+        Command::Serve(args) => report(serve::run(args).await),
+        Command::Load(args) => load::run(args).await,
+        Command::Get(args) => get::run(args).await,
+        Command::Raw(args) => report(flows::run(args).await),
+        Command::Sleep => report(serve::asked_to_end().await),
+    };
+    if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn report<T>(result: std::io::Result<T>) -> bool {
+    if let Err(error) = &result {
+        tool::say(&serde_json::json!({ "error": error.to_string() }));
+    }
+    result.is_ok()
+}

@@ -1,0 +1,199 @@
+//! The service: tells who answered and what arrived, in HTTP and in raw bytes.
+
+use std::io;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::{fs, net, time};
+
+use crate::http::{self, Head, Url};
+use crate::{bytes, get};
+
+mod raw;
+
+/// Options of `serve`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Answer HTTP here; may be given several times
+    #[arg(long = "port", default_values_t = [8080])]
+    pub ports: Vec<u16>,
+    /// Answer raw bytes here, in the manner that the first line asks for
+    #[arg(long)]
+    pub raw_port: Option<u16>,
+    /// Speak first here, then echo
+    #[arg(long)]
+    pub greeting_port: Option<u16>,
+    /// Who answers; the host's name unless given
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Listen only after so many milliseconds
+    #[arg(long, default_value_t = 0)]
+    pub listen_after_ms: u64,
+    /// Go on accepting for so many milliseconds after SIGTERM
+    #[arg(long, default_value_t = 2_000)]
+    pub grace_ms: u64,
+}
+
+/// Answers until SIGTERM or SIGINT, and ends politely.
+///
+/// # Errors
+///
+/// When a port cannot be listened on.
+pub async fn run(args: Args) -> io::Result<()> {
+    time::sleep(Duration::from_millis(args.listen_after_ms)).await;
+    let by = args.name.clone().unwrap_or_else(hostname);
+    let (stop, stopping) = watch::channel(false);
+    let mut listeners = Vec::new();
+    for port in &args.ports {
+        listeners.push((listen(*port).await?, Manner::Http));
+    }
+    if let Some(port) = args.raw_port {
+        listeners.push((listen(port).await?, Manner::Raw));
+    }
+    if let Some(port) = args.greeting_port {
+        listeners.push((listen(port).await?, Manner::Greeting));
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for (listener, manner) in listeners {
+        crate::say(&json!({ "listening": listener.local_addr()?.port() }));
+        tasks.spawn(accept(listener, manner, by.clone(), stopping.clone()));
+    }
+    asked_to_end().await?;
+    let _ = stop.send(true);
+    time::sleep(Duration::from_millis(args.grace_ms)).await;
+    tasks.shutdown().await;
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// When signals cannot be taken.
+pub async fn asked_to_end() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy)]
+pub enum Manner {
+    /// HTTP/1.1.
+    Http,
+    /// The first line says what happens.
+    Raw,
+    /// The server speaks first.
+    Greeting,
+}
+
+/// Listens on all addresses of both families, or of IPv4 where there is no other.
+///
+/// # Errors
+///
+/// When the port is taken.
+pub async fn listen(port: u16) -> io::Result<TcpListener> {
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(("0.0.0.0", port)).await,
+    }
+}
+
+/// Serves one port until dropped; connections end with it.
+pub async fn accept(listener: TcpListener, manner: Manner, by: String, stopping: watch::Receiver<bool>) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
+                    let (by, stopping) = (by.clone(), stopping.clone());
+                    connections.spawn(async move {
+                        // Whoever breaks a connection off notices it at the other end.
+                        let _ = match manner {
+                            Manner::Http => answer_all(stream, &by, stopping).await,
+                            Manner::Raw => raw::talk(stream).await,
+                            Manner::Greeting => raw::greet(stream, &by).await,
+                        };
+                    });
+                }
+                // Out of descriptors, most likely: they come back when connections end.
+                Err(_) => time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn answer_all(mut stream: TcpStream, by: &str, mut stopping: watch::Receiver<bool>) -> io::Result<()> {
+    let (reader, mut writer) = stream.split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        tokio::select! {
+            // Requests first: one that has arrived is answered also while ending.
+            biased;
+            begun = reader.fill_buf() => if begun?.is_empty() { return Ok(()) },
+            _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+        }
+        let Some(head) = Head::read(&mut reader).await? else { return Ok(()) };
+        let body = head.body(&mut reader).await?;
+        let (status, answer) = answer(&head, &body, by).await;
+        let close = head.closes() || *stopping.borrow();
+        http::send_answer(&mut writer, status, answer.to_string().as_bytes(), close).await?;
+        if close {
+            return Ok(());
+        }
+    }
+}
+
+/// The services of the service, by the first part of the path.
+async fn answer(head: &Head, body: &[u8], by: &str) -> (u16, Value) {
+    let mut words = head.first.split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (verb, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
+    match verb {
+        "env" => {
+            (200, json!({ "by": by, "env": std::env::vars().collect::<std::collections::BTreeMap<_, _>>() }))
+        }
+        "file" => match fs::read_to_string(format!("/{rest}")).await {
+            Ok(text) => (200, json!({ "by": by, "text": text })),
+            Err(error) => (404, json!({ "by": by, "error": error.to_string() })),
+        },
+        "resolve" => match net::lookup_host((rest, 0)).await {
+            Ok(found) => {
+                (200, json!({ "by": by, "addresses": found.map(|a| a.ip().to_string()).collect::<Vec<_>>() }))
+            }
+            Err(error) => (502, json!({ "by": by, "error": error.to_string() })),
+        },
+        "fetch" => match rest.parse::<Url>() {
+            Ok(url) => match get::fetch(&url, &[]).await {
+                Ok((status, body)) => (200, json!({ "by": by, "status": status, "body": body })),
+                Err(error) => (502, json!({ "by": by, "error": error.to_string() })),
+            },
+            Err(why) => (400, json!({ "by": by, "error": why })),
+        },
+        "slow" => {
+            let wait = rest.split('/').next().and_then(|wait| wait.parse().ok()).unwrap_or(0);
+            time::sleep(Duration::from_millis(wait)).await;
+            (200, echo(method, path, body, by))
+        }
+        _ => (200, echo(method, path, body, by)),
+    }
+}
+
+fn echo(method: &str, path: &str, body: &[u8], by: &str) -> Value {
+    json!({ "by": by, "method": method, "path": path, "bytes": body.len(), "sha256": bytes::sha256(body) })
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
