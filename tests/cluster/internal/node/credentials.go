@@ -1,0 +1,76 @@
+// Who is who in the cluster: the certificates and kubeconfigs that `up` makes.
+
+package node
+
+import (
+	"fmt"
+	"os"
+
+	"devbridge.dev/tests/cluster/internal/instance"
+	"devbridge.dev/tests/cluster/internal/pki"
+)
+
+// Admin is the user of the administrator's kubeconfig.
+var Admin = pki.Subject{Name: "admin", Groups: []string{"system:masters"}}
+
+// WriteCredentials makes all of them; the host's kubeconfig points at apiPort.
+func WriteCredentials(i instance.Instance, apiPort int) (*pki.Authority, error) {
+	ca, err := pki.NewAuthority("cluster " + i.Name)
+	if err != nil {
+		return nil, err
+	}
+	dir := i.Path("pki")
+	if err := ca.Save(dir, "ca"); err != nil {
+		return nil, err
+	}
+	if err := pki.SaveSigningKey(dir, "sa"); err != nil {
+		return nil, err
+	}
+	for name, subject := range map[string]pki.Subject{
+		"apiserver": {Name: "kube-apiserver", Hosts: []string{
+			"127.0.0.1", i.NodeIP(0), i.APIServiceIP(), "localhost", "kubernetes",
+			"kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}},
+		"apiserver-kubelet": {Name: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}},
+		"kubelet":           {Name: instance.NodeName(0), Hosts: []string{instance.NodeName(0), i.NodeIP(0)}},
+	} {
+		pair, err := ca.Issue(subject)
+		if err != nil {
+			return nil, err
+		}
+		if err := pair.Save(dir, name); err != nil {
+			return nil, err
+		}
+	}
+	inside := "https://" + i.APIServer()
+	for name, subject := range map[string]pki.Subject{
+		"kubelet":                 {Name: "system:node:" + instance.NodeName(0), Groups: []string{"system:nodes"}},
+		"kube-controller-manager": {Name: "system:kube-controller-manager"},
+		"kube-scheduler":          {Name: "system:kube-scheduler"},
+		"kube-proxy":              {Name: "system:kube-proxy"},
+	} {
+		if err := ca.IssueKubeconfig(i.Path("conf", name+".kubeconfig"), i.Name, inside, subject); err != nil {
+			return nil, err
+		}
+	}
+	return ca, ca.IssueKubeconfig(i.Kubeconfig(), i.Name, Outside(apiPort), Admin)
+}
+
+// Outside is the API server's address for the host.
+func Outside(apiPort int) string { return fmt.Sprintf("https://127.0.0.1:%d", apiPort) }
+
+// WriteUser makes a client certificate for a plain user and returns the kubeconfig's path.
+func WriteUser(i instance.Instance, s pki.Subject) (string, error) {
+	record, err := i.Read()
+	if err != nil {
+		return "", err
+	}
+	ca, err := pki.LoadAuthority(i.Path("pki"), "ca")
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(i.Path("users"), 0o755); err != nil {
+		return "", err
+	}
+	path := i.Path("users", s.Name+".kubeconfig")
+	return path, ca.IssueKubeconfig(path, i.Name, Outside(record.APIPort), s)
+}

@@ -1,0 +1,114 @@
+// Package supervise is the one process that stands behind an instance: it brings the
+// cluster up, keeps its components running and carries the host's connections to the
+// API server.
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"time"
+
+	"devbridge.dev/tests/cluster/internal/api"
+	"devbridge.dev/tests/cluster/internal/cgroup"
+	"devbridge.dev/tests/cluster/internal/instance"
+	"devbridge.dev/tests/cluster/internal/network"
+	"devbridge.dev/tests/cluster/internal/node"
+	"devbridge.dev/tests/cluster/internal/pki"
+	"devbridge.dev/tests/cluster/internal/proxy"
+)
+
+const (
+	// upLimit is how long coming up may take, on a machine that is busy with others.
+	upLimit = 2 * time.Minute
+	// poll lies between two looks at a state that is waited for.
+	poll = 25 * time.Millisecond
+)
+
+// Run is the supervisor: it reports its progress and then runs until it is killed.
+func Run(i instance.Instance, cniPlugins string, progress *Progress) error {
+	if err := cgroup.Create(i.Cgroup()); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	if err := cgroup.Join(i.Cgroup()); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	s, err := prepare(i, cniPlugins)
+	if err != nil {
+		return err
+	}
+	progress.Step("namespaces, certificates")
+	ctx, cancel := context.WithTimeout(context.Background(), upLimit)
+	defer cancel()
+	if err := s.up(ctx, progress); err != nil {
+		return err
+	}
+	s.processes.update(func(r *instance.Record) { r.Ready = true })
+	progress.Done()
+	select {}
+}
+
+type supervisor struct {
+	instance  instance.Instance
+	processes *processes
+	client    *api.Client
+}
+
+// prepare does all that comes before the first component.
+func prepare(i instance.Instance, cniPlugins string) (*supervisor, error) {
+	for _, dir := range []string{"pki", "conf", "cni", "log"} {
+		if err := os.MkdirAll(i.Path(dir), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	namespaces, err := network.New(func() error {
+		if err := network.SetUpMounts(i.Dir); err != nil {
+			return err
+		}
+		return network.SetUpLinks(i.NodeIP(0))
+	})
+	if err != nil {
+		return nil, err
+	}
+	inode, err := namespaces.Inode()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	dial := func() (net.Conn, error) {
+		return namespaces.Dial(net.Dialer{Timeout: 10 * time.Second}, "tcp4", i.APIServer())
+	}
+	go func() { log.Print("proxy: ", proxy.Serve(listener, dial)) }()
+
+	if err := node.WriteConfiguration(i, cniPlugins); err != nil {
+		return nil, err
+	}
+	ca, err := node.WriteCredentials(i, port)
+	if err != nil {
+		return nil, err
+	}
+	client, err := newClient(ca, node.Outside(port))
+	if err != nil {
+		return nil, err
+	}
+	record := instance.Record{Name: i.Name, APIPort: port, Supervisor: os.Getpid(), NetNS: inode}
+	return &supervisor{
+		instance:  i,
+		processes: &processes{instance: i, namespaces: namespaces, record: record},
+		client:    client,
+	}, nil
+}
+
+func newClient(ca *pki.Authority, server string) (*api.Client, error) {
+	pair, err := ca.Issue(node.Admin)
+	if err != nil {
+		return nil, err
+	}
+	return api.New(server, ca.Cert, pair, nil)
+}
