@@ -24,5 +24,7 @@ fn main() -> io::Result<()> {
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", from.display());
-    fs::copy(from, to).map(drop).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", from.display())))
+    fs::copy(from, to)
+        .map(drop)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", from.display())))
 }

@@ -27,27 +27,29 @@ case $triple in
   *) echo "devbridge is built on Linux with glibc; this is $triple" >&2; exit 1 ;;
 esac
 
+# In CI what is built is what Cargo.lock says; at work it may follow a Cargo.toml.
+locked=${CI:+--locked}
+
 # Replaces a file in one step: somebody may be running the old one.
 put() { cp "$1" "$2.new" && mv "$2.new" "$2"; }
 
+# The builder's directories stay out of what is built.
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+flags=(--remap-path-prefix "$cargo_home=/cargo" --remap-path-prefix "$PWD=/devbridge")
+rustflags() { (IFS=$'\x1f'; echo "$*"); }
+
 # Free of the standard library, with features of its own: see traffic-agent/bootstrap/Cargo.toml.
-CARGO_TARGET_DIR=$target/bootstrap cargo build --locked --release --manifest-path traffic-agent/bootstrap/Cargo.toml
+CARGO_ENCODED_RUSTFLAGS=$(rustflags "${flags[@]}") CARGO_TARGET_DIR=$target/bootstrap cargo build $locked --release --manifest-path traffic-agent/bootstrap/Cargo.toml
 put "$target/bootstrap/release/bootstrap" "$out/bootstrap"
 
 # Static, so that any image and any distribution will do. A static program cannot look up symbols at
-# run time, which is how the crate would find getrandom(2). The builder's directories stay out of it.
-cargo_home=${CARGO_HOME:-$HOME/.cargo}
-flags=(
-  -C target-feature=+crt-static
-  --cfg 'getrandom_backend="linux_getrandom"'
-  --remap-path-prefix "$cargo_home=/cargo"
-  --remap-path-prefix "$PWD=/devbridge"
-)
-CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
+# run time, which is how the crate would find getrandom(2).
+flags+=(-C target-feature=+crt-static --cfg 'getrandom_backend="linux_getrandom"')
+CARGO_ENCODED_RUSTFLAGS=$(rustflags "${flags[@]}")
 export CARGO_ENCODED_RUSTFLAGS
 # Both packages are named each time, so that what they share is built once, with the same features.
 # Always with --target: without it these flags would be those of build scripts and macros, too.
-build=(cargo build --locked --release --target "$triple" -p devbridge-traffic-agent -p devbridge --bin)
+build=(cargo build $locked --release --target "$triple" -p devbridge-traffic-agent -p devbridge --bin)
 
 "${build[@]}" traffic-agent
 put "$target/$triple/release/traffic-agent" "$out/traffic-agent"

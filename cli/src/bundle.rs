@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn files_that_are_something_else_are_refused() {
-        for (bootstrap, agent_gz) in [(b"#!/bin/sh".to_vec(), &b"\x1f\x8b"[..]), (program(0x3e), b"\x7fELF")] {
+        for (bootstrap, agent_gz) in [(b"#!/bin/sh".to_vec(), &b"\x1f\x8b"[..]), (program(0x3e), b"\x7fELF")]
+        {
             let directory = directory(&bootstrap, agent_gz);
             assert!(matches!(Bundle::read(directory.path()), Err(BundleError::Foreign(_))));
         }

@@ -5,7 +5,7 @@ use core::fmt::{self, Write as _};
 
 use crate::kernel;
 
-/// Writes `bootstrap: MESSAGE` as one line; what is longer than [`Line`] holds is cut.
+/// Writes `bootstrap: MESSAGE` as one line; what is longer than 1 KiB is cut.
 pub fn report(message: fmt::Arguments<'_>) {
     let mut line = Line::<1024>::new();
     // Cutting is the only failure, and half a message is better than none.

@@ -1,0 +1,383 @@
+//! The real bootstrap as pid 1 would be: it unpacks and runs a stand-in for the agent.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        mpsc::{self, Receiver},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        socket::{
+            AddressFamily, SockFlag, SockType, SockaddrIn6, SockaddrLike as _, bind, getsockname, setsockopt,
+            socket, sockopt::ReuseAddr,
+        },
+    },
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+/// Bounds what cannot be late unless something is wrong.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[test]
+fn the_agent_is_unpacked_and_gets_its_sockets_and_arguments() {
+    let pod = Pod::new();
+    let (one, two) = (Port::reserve(), Port::reserve());
+    let mut container = pod.start(&[&one, &two], &["agent", "--flag"]);
+
+    let up = container.up();
+    assert_eq!(up.listen, format!("{},{}", one.number, two.number));
+    assert_eq!(up.args, "agent --flag");
+    assert_eq!(ask(&one, "pid"), up.pid.to_string());
+    assert_eq!(ask(&two, "pid"), up.pid.to_string());
+    let program = fs::read_link(format!("/proc/{}/exe", up.pid)).unwrap();
+    assert_eq!(program, pod.run().join("traffic-agent"));
+    assert_eq!(fs::read_dir(pod.run()).unwrap().count(), 1, "nothing else is left there");
+}
+
+#[test]
+fn a_connection_that_comes_while_the_agent_is_dead_is_served_by_the_next_one() {
+    let pod = Pod::new();
+    let port = Port::reserve();
+    let mut container = pod.start(&[&port], &[]);
+    let first = container.up();
+
+    // Stopped, the bootstrap cannot start the next agent before the connections are made.
+    container.signal(Signal::SIGSTOP);
+    kill(first.pid, Signal::SIGKILL).unwrap();
+    wait_until("the agent is dead", || state(first.pid).is_none_or(|state| state == 'Z'));
+    let waiting: Vec<TcpStream> = (0..50).map(|_| send(&port, "pid")).collect();
+    container.signal(Signal::SIGCONT);
+
+    let second = container.up();
+    assert_ne!(first.pid, second.pid);
+    for connection in waiting {
+        assert_eq!(receive(&connection), second.pid.to_string());
+    }
+    assert_eq!(container.said(), "bootstrap: the agent was killed by signal 9; starting it again");
+}
+
+#[test]
+fn an_agent_that_ends_unasked_is_started_again_whatever_its_status() {
+    let pod = Pod::new();
+    let port = Port::reserve();
+    let mut container = pod.start(&[&port], &[]);
+    for status in [0, 1, 2] {
+        container.up();
+        drop(send(&port, &format!("exit {status}")));
+        let expected = format!("bootstrap: the agent ended unasked with status {status}; starting it again");
+        assert_eq!(container.said(), expected);
+    }
+    container.up();
+}
+
+#[test]
+fn a_request_to_end_reaches_the_agent_and_its_status_is_kept() {
+    for (signal, args, status) in [
+        (Signal::SIGTERM, &["polite"][..], 7),
+        (Signal::SIGTERM, &[], 128 + 15),
+        (Signal::SIGINT, &[], 128 + 2),
+    ] {
+        let pod = Pod::new();
+        let mut container = pod.start(&[], args);
+        container.up();
+        container.signal(signal);
+        assert_eq!(container.end(), status, "{signal} {args:?}");
+    }
+}
+
+#[test]
+fn an_orphan_is_reaped() {
+    let pod = Pod::new();
+    let port = Port::reserve();
+    let mut container = pod.start(&[&port], &[]);
+    container.up();
+    let orphan = Pid::from_raw(ask(&port, "orphan").parse().unwrap());
+    wait_until("the orphan is gone, not a zombie", || state(orphan).is_none());
+}
+
+#[test]
+fn the_agent_does_not_outlive_the_bootstrap() {
+    let pod = Pod::new();
+    let mut container = pod.start(&[], &[]);
+    let agent = container.up().pid;
+    container.signal(Signal::SIGKILL);
+    container.end();
+    wait_until("the agent is gone", || state(agent).is_none_or(|state| state == 'Z'));
+}
+
+#[test]
+fn where_nothing_can_be_written_the_agent_runs_from_memory() {
+    let pod = Pod::new();
+    fs::remove_dir(pod.run()).unwrap();
+    let port = Port::reserve();
+    let mut container = pod.start(&[&port], &["agent"]);
+    let up = container.up();
+    assert_eq!(up.args, "agent");
+    assert_eq!(ask(&port, "pid"), up.pid.to_string());
+    assert!(container.said().ends_with("no such file or directory (ENOENT); using memory"));
+}
+
+#[test]
+fn where_nothing_can_be_executed_the_agent_runs_from_memory_also_after_a_restart() {
+    let pod = Pod::new();
+    let port = Port::reserve();
+    // A mount of its own, without privileges: the directory that the kubelet would mount `noexec`.
+    let mount = "mount -t tmpfs -o noexec,mode=0777 none \"$0\" && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", mount]).arg(pod.run());
+    let mut container = pod.start_by(command, &[&port], &[]);
+
+    let first = container.up();
+    assert!(container.said().ends_with("permission denied (EACCES); using memory"));
+    drop(send(&port, "exit 3"));
+    let second = container.up();
+    assert_ne!(first.pid, second.pid);
+    assert_eq!(ask(&port, "pid"), second.pid.to_string());
+}
+
+#[test]
+fn parts_that_are_not_what_was_packed_are_refused_with_the_reason() {
+    let changed = |change: &dyn Fn(&Pod)| {
+        let pod = Pod::new();
+        change(&pod);
+        let mut container = pod.start(&[], &[]);
+        let said = container.said();
+        assert_eq!(container.end(), 125);
+        assert_eq!(fs::read_dir(pod.run()).unwrap().count(), 0, "nothing half unpacked stays");
+        said
+    };
+    let flip = |pod: &Pod| {
+        let path = pod.parts().join("part-01");
+        let mut part = fs::read(&path).unwrap();
+        let middle = part.len() / 2;
+        part[middle] ^= 1;
+        fs::write(path, part).unwrap();
+    };
+    let said = changed(&flip);
+    assert!(said.starts_with("bootstrap: cannot unpack the agent: the parts are corrupt"), "{said}");
+
+    let said = changed(&|pod| fs::remove_file(pod.parts().join("part-02")).unwrap());
+    assert_eq!(said, "bootstrap: cannot unpack the agent: the parts end too early; is one missing?");
+
+    let said = changed(&|pod| fs::remove_file(pod.parts().join("part-00")).unwrap());
+    assert!(said.ends_with("the parts cannot be read: no such file or directory (ENOENT)"), "{said}");
+}
+
+#[test]
+fn a_program_for_another_machine_says_so() {
+    let pod = Pod::new();
+    pod.pack(b"\x7fELF is not enough");
+    let mut container = pod.start(&[], &[]);
+    assert!(container.said().ends_with("exec format error (ENOEXEC); using memory"));
+    assert!(container.said().ends_with("(ENOEXEC); it was built for another CPU architecture"));
+    assert_eq!(container.end(), 126);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let pod = Pod::new();
+    let port = Port::reserve();
+    nix::sys::socket::listen(&port.socket, nix::sys::socket::Backlog::new(1).unwrap()).unwrap();
+    let mut container = pod.start(&[&port], &[]);
+    let expected = format!(
+        "bootstrap: cannot bind port {}: address in use (EADDRINUSE); another container of the pod listens on it",
+        port.number
+    );
+    assert_eq!(container.said(), expected);
+    assert_eq!(container.end(), 125);
+}
+
+/// The volumes of a pod, with the stand-in as the agent.
+struct Pod(TempDir);
+
+impl Pod {
+    fn new() -> Self {
+        let pod = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(pod.run()).unwrap();
+        fs::create_dir(pod.parts()).unwrap();
+        pod.pack(&fs::read(&programs().stub).unwrap());
+        pod
+    }
+
+    fn run(&self) -> PathBuf {
+        self.0.path().join("run")
+    }
+
+    fn parts(&self) -> PathBuf {
+        self.0.path().join("parts")
+    }
+
+    /// Compresses a program into three parts.
+    fn pack(&self, program: &[u8]) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(program).unwrap();
+        let packed = encoder.finish().unwrap();
+        for (number, part) in packed.chunks(packed.len().div_ceil(3)).enumerate() {
+            fs::write(self.parts().join(format!("part-{number:02}")), part).unwrap();
+        }
+    }
+
+    fn start(&self, ports: &[&Port], args: &[&str]) -> Container {
+        self.start_by(Command::new("env"), ports, args)
+    }
+
+    /// Starts the bootstrap through another command.
+    fn start_by(&self, mut command: Command, ports: &[&Port], args: &[&str]) -> Container {
+        let ports: Vec<String> = ports.iter().map(|port| port.number.to_string()).collect();
+        command.arg(&programs().bootstrap).arg("--ports").arg(ports.join(","));
+        command.arg("--parts").arg(self.parts()).arg("--run").arg(self.run()).arg("--").args(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let stderr = lines(child.stderr.take().unwrap());
+        Container { child, stdout, stderr }
+    }
+}
+
+/// A running bootstrap. Dies when dropped, and its agent with it.
+struct Container {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+/// What a started stand-in says about itself.
+struct Up {
+    pid: Pid,
+    listen: String,
+    args: String,
+}
+
+impl Container {
+    /// Waits for the next start of the agent.
+    fn up(&mut self) -> Up {
+        let line = self.stdout.recv_timeout(DEADLINE).expect("the agent comes up");
+        let fields = line.strip_prefix("up pid=").unwrap();
+        let (pid, fields) = fields.split_once(" listen=").unwrap();
+        let (listen, args) = fields.split_once(" args=").unwrap();
+        Up { pid: Pid::from_raw(pid.parse().unwrap()), listen: listen.to_owned(), args: args.to_owned() }
+    }
+
+    /// The next line on standard error.
+    fn said(&mut self) -> String {
+        self.stderr.recv_timeout(DEADLINE).expect("a line on standard error")
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits for the end; the exit status, or -1 for a signal.
+    fn end(&mut self) -> i32 {
+        let mut status = None;
+        wait_until("the bootstrap ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code()).unwrap_or(-1)
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody else gets meanwhile: it is bound here too, but not listened on.
+struct Port {
+    number: u16,
+    socket: OwnedFd,
+}
+
+impl Port {
+    fn reserve() -> Self {
+        let socket = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        setsockopt(&socket, ReuseAddr, &true).unwrap();
+        let any: SockaddrIn6 = "[::]:0".parse::<std::net::SocketAddrV6>().unwrap().into();
+        bind(socket.as_raw_fd(), &any).unwrap();
+        let bound: SockaddrIn6 = getsockname(socket.as_raw_fd()).unwrap();
+        assert!(bound.len() > 0);
+        Self { number: bound.port(), socket }
+    }
+}
+
+fn ask(port: &Port, command: &str) -> String {
+    receive(&send(port, command))
+}
+
+fn send(port: &Port, command: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(("127.0.0.1", port.number)).unwrap();
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
+    writeln!(connection, "{command}").unwrap();
+    connection
+}
+
+fn receive(connection: &TcpStream) -> String {
+    let mut answer = String::new();
+    BufReader::new(connection).read_line(&mut answer).unwrap();
+    answer.trim_end().to_owned()
+}
+
+/// The state of a process as in `/proc`, none when it is gone.
+fn state(pid: Pid) -> Option<char> {
+    let mut stat = String::new();
+    File::open(format!("/proc/{pid}/stat")).ok()?.read_to_string(&mut stat).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !reached() {
+        assert!(started.elapsed() < DEADLINE, "not reached: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (line_tx, line_rx) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if line_tx.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    line_rx
+}
+
+struct Programs {
+    bootstrap: PathBuf,
+    stub: PathBuf,
+}
+
+/// Builds both once for all tests here: the bootstrap is no member of the workspace.
+fn programs() -> &'static Programs {
+    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        // Where packaging builds it too, so that the work is done once.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bootstrap");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--release", "--bins", "--examples", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("bootstrap/Cargo.toml"))
+            .env("CARGO_TARGET_DIR", &target)
+            .status()
+            .unwrap();
+        assert!(built.success());
+        let release = target.join("release");
+        Programs { bootstrap: release.join("bootstrap"), stub: release.join("examples/stub") }
+    })
+}
