@@ -1,0 +1,488 @@
+//! The sandbox with real processes in it: what they reach, what they see, and that nothing of them stays.
+//!
+//! Each test has a sandbox of its own; ports inside are nobody else's, so fixed ones do not clash. The programs inside
+//! are small bash scripts, as bash speaks TCP and UDP by itself.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use devbridge::sandbox::{Exit, Plan, Sandbox, SandboxError, check_by};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid, getpid};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// Bounds every wait; what is waited for takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Overrides the devbridge executable where the test binary itself was moved.
+const EXECUTABLE: &str = "SANDBOX_TEST_EXECUTABLE";
+
+fn executable() -> PathBuf {
+    std::env::var_os(EXECUTABLE).map_or_else(|| env!("CARGO_BIN_EXE_devbridge").into(), PathBuf::from)
+}
+
+fn plan(command: &[&str]) -> Plan {
+    Plan {
+        command: command.iter().map(OsString::from).collect(),
+        env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()), ("ONLY".into(), "this".into())],
+        cwd: "/".into(),
+        resolv_conf: b"nameserver 10.96.0.10\nsearch shop.svc.cluster.local\n".to_vec(),
+        hosts: b"127.0.0.1 localhost\n10.1.1.1 from-the-pod\n".to_vec(),
+    }
+}
+
+async fn start(command: &[&str]) -> Result<Sandbox, SandboxError> {
+    Sandbox::start_by(&executable(), plan(command)).await
+}
+
+/// A sandbox that runs a script.
+async fn script(script: &str) -> Sandbox {
+    start(&["bash", "-c", script]).await.expect("a sandbox")
+}
+
+/// The script's exit status.
+async fn status_of(text: &str) -> u8 {
+    let sandbox = script(text).await;
+    let exit = within(sandbox.process.wait()).await;
+    sandbox.process.end().await;
+    exit.code()
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("in time")
+}
+
+async fn until(mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < PATIENCE, "not reached in time");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn runs(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+#[tokio::test]
+async fn a_sandbox_starts_and_a_connection_comes_out_of_it() {
+    let works = check_by(&executable()).await.expect("a sandbox");
+    println!("sandbox started in {:?}", works.start);
+    assert!(works.start < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn tcp_comes_out_with_the_address_that_was_meant() {
+    for (host, destination) in [("10.1.2.3", "10.1.2.3:80"), ("2001:db8::7", "[2001:db8::7]:80")] {
+        let sandbox = script(&format!(
+            "exec 3<>/dev/tcp/{host}/80; echo hello >&3; read -r answer <&3; [ $answer = there ]"
+        ))
+        .await;
+        let (mut stream, to) = within(sandbox.tcp.accept()).await.unwrap();
+        assert_eq!(to, destination.parse::<SocketAddr>().unwrap());
+        let mut hello = [0; 6];
+        within(stream.read_exact(&mut hello)).await.unwrap();
+        assert_eq!(&hello, b"hello\n");
+        stream.write_all(b"there\n").await.unwrap();
+        assert_eq!(within(sandbox.process.wait()).await, Exit::Code(0));
+    }
+}
+
+#[tokio::test]
+async fn a_dns_answer_comes_from_the_server_that_was_asked() {
+    // A connected UDP socket takes packets of its peer only.
+    for server in ["10.96.0.10", "fd00:10:96::a"] {
+        let sandbox = script(&format!(
+            "exec 3<>/dev/udp/{server}/53; printf query >&3; [ $(timeout 9 head -c 6 <&3) = answer ]"
+        ))
+        .await;
+        let (query, asker) = within(sandbox.dns.recv()).await.unwrap();
+        assert_eq!(query, b"query");
+        sandbox.dns.reply(asker, b"answer").await.unwrap();
+        assert_eq!(within(sandbox.process.wait()).await, Exit::Code(0));
+    }
+}
+
+#[tokio::test]
+async fn other_udp_fails_at_once() {
+    for host in ["10.1.2.3", "2001:db8::7"] {
+        let started = Instant::now();
+        // The first or, by the ICMP error, the second packet is refused.
+        let text = format!("exec 3<>/dev/udp/{host}/4242; printf a >&3 && printf b >&3");
+        assert_ne!(status_of(&format!("({text}) 2>/dev/null")).await, 0);
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn connections_from_one_port_to_two_addresses_are_kept_apart() {
+    let client = r#"
+import socket
+open_ = []
+for host in ("10.1.2.3", "10.1.2.4"):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("", 5555))
+    s.settimeout(9)
+    s.connect((host, 80))
+    open_.append((host, s))
+for host, s in open_:
+    assert s.recv(64).decode() == host + ":80"
+"#;
+    if Command::new("python3").arg("--version").output().is_err() {
+        return;
+    }
+    let mut plan = plan(&["python3", "-c", client]);
+    plan.env = std::env::vars_os().collect();
+    let sandbox = Sandbox::start_by(&executable(), plan).await.unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        streams.push(within(sandbox.tcp.accept()).await.unwrap());
+    }
+    for (stream, to) in &mut streams {
+        stream.write_all(to.to_string().as_bytes()).await.unwrap();
+    }
+    assert_eq!(within(sandbox.process.wait()).await, Exit::Code(0));
+}
+
+#[tokio::test]
+async fn a_connection_nobody_serves_any_more_is_refused() {
+    let sandbox = script("read -r _; exec 3<>/dev/tcp/10.1.2.3/80").await;
+    let Sandbox { process, tcp, .. } = sandbox;
+    drop(tcp);
+    // stdin of the test may be closed or a terminal; the signal ends the script in both cases.
+    process.signal(Signal::SIGTERM).await;
+    within(process.wait()).await;
+}
+
+#[tokio::test]
+async fn the_processs_own_loopback_is_its_own() {
+    let outside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = outside.local_addr().unwrap().port();
+    let sandbox = script(&format!("exec 3<>/dev/tcp/127.0.0.1/{port}")).await;
+    tokio::select! {
+        exit = within(sandbox.process.wait()) => assert_ne!(exit, Exit::Code(0)),
+        _ = sandbox.tcp.accept() => panic!("a connection to 127.0.0.1 came out"),
+    }
+}
+
+/// A server in python that listens on `host`:8080 and answers one connection with its peer's address.
+const SERVER: &str = r#"
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.socket(family)
+s.bind((sys.argv[1], int(sys.argv[2])))
+s.listen(512)
+while True:
+    c, peer = s.accept()
+    c.sendall(peer[0].encode())
+    c.close()
+"#;
+
+async fn server(host: &str, port: &str) -> Sandbox {
+    let mut plan = plan(&["python3", "-c", SERVER, host, port]);
+    plan.env = std::env::vars_os().collect();
+    Sandbox::start_by(&executable(), plan).await.expect("a sandbox")
+}
+
+async fn listens(sandbox: &Sandbox, ports: &[u16]) {
+    let mut listening = sandbox.process.listening();
+    within(listening.wait_for(|now| now == ports)).await.expect("sandbox runs");
+}
+
+#[tokio::test]
+async fn dial_reaches_a_server_on_either_loopback_address() {
+    for (host, peer) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("0.0.0.0", "127.0.0.1")] {
+        let sandbox = server(host, "8080").await;
+        listens(&sandbox, &[8080]).await;
+        let mut stream = within(sandbox.dialer.dial(8080)).await.unwrap();
+        let mut text = String::new();
+        within(stream.read_to_string(&mut text)).await.unwrap();
+        assert_eq!(text, peer);
+    }
+}
+
+#[tokio::test]
+async fn dial_is_refused_where_nobody_listens_and_after_the_end() {
+    let sandbox = script("exec sleep 60").await;
+    let refused = within(sandbox.dialer.dial(8080)).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    let Sandbox { process, dialer, .. } = sandbox;
+    assert_eq!(within(process.end()).await, Exit::Signal(15));
+    let ended = within(dialer.dial(8080)).await.unwrap_err();
+    assert_eq!(ended.kind(), std::io::ErrorKind::NotConnected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_dials_at_once_than_sockets_in_stock_all_succeed() {
+    let sandbox = server("127.0.0.1", "8080").await;
+    listens(&sandbox, &[8080]).await;
+    let started = Instant::now();
+    let mut dials = tokio::task::JoinSet::new();
+    for _ in 0..300 {
+        let dialer = sandbox.dialer.clone();
+        dials.spawn(async move {
+            let mut text = String::new();
+            dialer.dial(8080).await?.read_to_string(&mut text).await
+        });
+    }
+    let results = within(dials.join_all()).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    println!("300 dials at once: {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_privileged_port_may_be_used_as_in_a_pod() {
+    let sandbox = server("127.0.0.1", "80").await;
+    listens(&sandbox, &[80]).await;
+}
+
+#[tokio::test]
+async fn the_list_of_listening_ports_follows_the_process() {
+    let sandbox = server("127.0.0.1", "8080").await;
+    listens(&sandbox, &[8080]).await;
+    sandbox.process.signal(Signal::SIGKILL).await;
+    listens(&sandbox, &[]).await;
+}
+
+#[tokio::test]
+async fn the_pods_files_are_seen_inside_and_not_outside() {
+    let before = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"].map(|path| fs::read(path).ok());
+    let inside = "grep -q 10.96.0.10 /etc/resolv.conf && grep -q from-the-pod /etc/hosts || exit 1
+        [ ! -e /etc/nsswitch.conf ] || [ \"$(grep ^hosts: /etc/nsswitch.conf)\" = 'hosts: files dns' ] || exit 2
+        exec 3<>/dev/tcp/from-the-pod/80";
+    let sandbox = script(inside).await;
+    let (_stream, to) = within(sandbox.tcp.accept()).await.unwrap();
+    assert_eq!(to, "10.1.1.1:80".parse::<SocketAddr>().unwrap());
+    assert_eq!(within(sandbox.process.wait()).await, Exit::Code(0));
+    let after = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"].map(|path| fs::read(path).ok());
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn the_environment_and_the_directory_are_the_plans() {
+    assert_eq!(status_of("[ $ONLY = this ] && [ -z \"$HOME$CARGO_MANIFEST_DIR\" ] && [ $PWD = / ]").await, 0);
+}
+
+#[tokio::test]
+async fn the_process_is_the_caller_without_capabilities() {
+    let user = geteuid();
+    let text = format!(
+        "[ $UID = {user} ] && [ $(grep -c 'Cap[IPEA][a-z]*:.0000000000000000' /proc/self/status) = 4 ]"
+    );
+    assert_eq!(status_of(&text).await, 0);
+}
+
+#[tokio::test]
+async fn the_process_inherits_the_three_standard_descriptors_only() {
+    // One more is the directory that is being listed.
+    let inherited = fs::read_dir("/proc/self/fd").unwrap().count();
+    println!("this process has {inherited} descriptors");
+    assert_eq!(
+        status_of("for fd in /proc/self/fd/*; do [[ $(readlink $fd) != *socket* ]] || exit 1; done").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn the_exit_status_is_the_shells() {
+    assert_eq!(status_of("exit 0").await, 0);
+    assert_eq!(status_of("exit 3").await, 3);
+    assert_eq!(status_of("kill -TERM $$").await, 143);
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_run_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let plain = directory.path().join("plain");
+    fs::write(&plain, "text").unwrap();
+    let error = start(&["no-such-command"]).await.unwrap_err();
+    assert_eq!((error.exit_code(), error.to_string().as_str()), (Some(127), "cannot run `no-such-command`"));
+    let error = start(&[plain.to_str().unwrap()]).await.unwrap_err();
+    assert_eq!(error.exit_code(), Some(126));
+}
+
+#[tokio::test]
+async fn a_signal_reaches_the_commands_children_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    // As `npm run dev`: a shell that waits for its child and passes nothing on.
+    let sandbox =
+        script(&format!("sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display())).await;
+    until(|| file.exists()).await;
+    let child: i32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    sandbox.process.signal(Signal::SIGTERM).await;
+    assert_eq!(within(sandbox.process.wait()).await, Exit::Signal(15));
+    until(|| !runs(child)).await;
+}
+
+#[tokio::test]
+async fn a_signal_that_the_whole_group_got_is_not_passed_on_again() {
+    // The script counts; the supervisor stands for the group here, as a group's signal reaches it too.
+    let directory = tempfile::tempdir().unwrap();
+    let (ready, count) = (directory.path().join("ready"), directory.path().join("count"));
+    let text = format!(
+        "trap 'echo x >> {}' HUP; trap 'exit 5' TERM; touch {}; while :; do sleep 0.01; done",
+        count.display(),
+        ready.display()
+    );
+    let sandbox = script(&text).await;
+    until(|| ready.exists()).await;
+    let command = i32::try_from(sandbox.process.pid()).unwrap();
+    let supervisor = parent_of(command);
+    for pid in [supervisor, command] {
+        kill(Pid::from_raw(pid), Signal::SIGHUP).unwrap();
+    }
+    until(|| count.exists()).await;
+    sandbox.process.pass_on(Signal::SIGHUP).await;
+    sandbox.process.pass_on(Signal::SIGTERM).await;
+    assert_eq!(within(sandbox.process.wait()).await, Exit::Code(5));
+    assert_eq!(fs::read_to_string(count).unwrap(), "x\n");
+}
+
+fn parent_of(pid: i32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn dropping_the_process_ends_daemons_too_also_stubborn_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let daemon = format!(
+        "trap \"\" TERM; echo $$ > {0}.new; mv {0}.new {0}; while :; do sleep 0.1; done",
+        file.display()
+    );
+    let sandbox = script(&format!("setsid bash -c '{daemon}' & exit 0")).await;
+    assert_eq!(within(sandbox.process.wait()).await, Exit::Code(0));
+    until(|| file.exists()).await;
+    let daemon: i32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    assert!(runs(daemon));
+    drop(sandbox);
+    until(|| !runs(daemon)).await;
+}
+
+#[tokio::test]
+async fn when_the_supervisor_is_killed_nothing_inside_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let sandbox =
+        script(&format!("setsid sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display())).await;
+    until(|| file.exists()).await;
+    let daemon: i32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    let command = i32::try_from(sandbox.process.pid()).unwrap();
+    kill(Pid::from_raw(parent_of(command)), Signal::SIGKILL).unwrap();
+    assert_eq!(within(sandbox.process.wait()).await, Exit::Lost);
+    until(|| !runs(command) && !runs(daemon)).await;
+}
+
+/// Set for the process that is to be killed: where it writes what it started.
+const HOLD: &str = "SANDBOX_TEST_HOLD";
+
+/// Not a test of its own: run by the next one in a process that it kills.
+#[tokio::test]
+async fn hold_a_sandbox() {
+    let Some(file) = std::env::var_os(HOLD) else { return };
+    let text = "sleep 61 & setsid bash -c 'trap \"\" TERM; while :; do sleep 0.1; done' & wait";
+    let sandbox = script(text).await;
+    let command = i32::try_from(sandbox.process.pid()).unwrap();
+    let supervisor = parent_of(command);
+    until(|| children_of(command).len() == 2).await;
+    let pids: Vec<String> =
+        [command, supervisor].into_iter().chain(children_of(command)).map(|pid| pid.to_string()).collect();
+    fs::write(Path::new(&file).with_extension("new"), pids.join(" ")).unwrap();
+    fs::rename(Path::new(&file).with_extension("new"), file).unwrap();
+    std::future::pending().await
+}
+
+fn children_of(pid: i32) -> Vec<i32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn kill_9_of_devbridge_leaves_no_process_and_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pids");
+    let before = mounts();
+    let mut devbridge = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "hold_a_sandbox", "--nocapture"])
+        .env(HOLD, &file)
+        .env("TMPDIR", directory.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until(|| file.exists()).await;
+    let pids = fs::read_to_string(&file).unwrap();
+    let pids: Vec<i32> = pids.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!((pids.len(), pids.iter().all(|pid| runs(*pid))), (4, true));
+    devbridge.kill().unwrap();
+    devbridge.wait().unwrap();
+    until(|| pids.iter().all(|pid| !runs(*pid))).await;
+    assert_eq!(mounts(), before);
+    fs::remove_file(file).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// Mounts of this process that are devbridge's.
+fn mounts() -> usize {
+    fs::read_to_string("/proc/self/mountinfo")
+        .unwrap()
+        .lines()
+        .filter(|line| line.contains("devbridge"))
+        .count()
+}
+
+#[tokio::test]
+async fn an_ordinary_user_can_do_all_this() {
+    if !geteuid().is_root() || std::env::var_os(EXECUTABLE).is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
+    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let (tests, devbridge) = (directory.path().join("tests"), directory.path().join("devbridge"));
+    fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
+    fs::copy(executable(), &devbridge).unwrap();
+    let cases = [
+        "comes",
+        "loopback",
+        "inside_and_not_outside",
+        "capabilities",
+        "refused",
+        "shells",
+        "privileged",
+        "daemons",
+    ];
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=61234", "--regid=61234", "--clear-groups"]).arg(&tests).args(cases);
+    let output = command.env(EXECUTABLE, &devbridge).env("HOME", "/tmp").current_dir("/").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    println!("{text}");
+}
+
+#[test]
+fn a_stranger_who_calls_the_hidden_command_gets_nowhere() {
+    for descriptor in ["0", "-1", "999"] {
+        let mut child = Command::new(executable())
+            .args(["__sandbox", descriptor])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut text = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert!(!text.contains("panicked"), "{text}");
+    }
+    assert!(getpid().as_raw() > 0);
+}
