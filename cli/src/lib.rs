@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The laptop end of devbridge: the `devbridge` command.
+//!
+//! [`args`] is what the user may write, [`commands`] what is done about it. [`cluster`] is the only module that knows
+//! Kubernetes, [`session`] what runs from attach to leave, [`sandbox`] where the developer's process runs, [`bundle`]
+//! the agent that is brought along, [`output`] the only one that prints.
+
+pub mod args;
+pub mod bundle;
+pub mod cluster;
+pub mod commands;
+pub mod error;
+pub mod output;
+pub mod sandbox;
+pub mod session;
+
+use args::{Cli, Command};
+use error::Failure;
+use output::Output;
+
+/// Runs one command; the exit status, or what to tell the user.
+///
+/// # Errors
+/// See each command.
+pub async fn run(cli: Cli, output: &Output) -> Result<u8, Failure> {
+    match cli.command {
+        Command::Intercept(args) => return commands::intercept::run(args, output).await,
+        Command::Leave(args) => commands::leave::run(args, output).await?,
+        Command::List(args) => commands::list::run(args, output).await?,
+        Command::Status(args) => commands::status::run(args, output).await?,
+        Command::Gc(args) => commands::gc::run(args, output).await?,
+        Command::Doctor(args) => commands::doctor::run(args, output).await?,
+        Command::Version => output.data(&format!("devbridge {} (protocol {})", env!("CARGO_PKG_VERSION"), tunnel::version::PROTOCOL)),
+        Command::Completion { shell } => commands::completion::run(shell, output),
+    }
+    Ok(0)
+}

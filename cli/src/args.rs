@@ -1,0 +1,183 @@
+//! Flags and subcommands, no logic. The doc comments are what `--help` prints.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Swap a service in a Kubernetes cluster for a process on your laptop.
+///
+/// Nothing to install in the cluster, no root, any binary. Whatever fails, the original pods serve.
+#[derive(Debug, Parser)]
+#[command(name = "devbridge", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take the requests of a service in the cluster to a process on this laptop
+    #[command(after_help = "Examples:\n  \
+        devbridge intercept web -- npm run dev       run the process here, with the pod's environment, DNS and network\n  \
+        devbridge intercept web -p 3000:80           requests go to 127.0.0.1:3000, whatever listens there\n  \
+        devbridge intercept web --env-out .env       the pod's environment for your IDE\n\n\
+        Ctrl-C leaves: the cluster is as it was before.")]
+    Intercept(Intercept),
+    /// Undo a swap, from any terminal or machine
+    Leave(Leave),
+    /// Show the sessions recorded in the cluster
+    List(List),
+    /// Show my own running sessions
+    Status(Status),
+    /// Remove what sessions that died have left in the cluster
+    Gc(Gc),
+    /// Check what would stop `intercept` from working here, and say how to mend it
+    Doctor(Doctor),
+    /// Print the version
+    Version,
+    /// Print a completion script
+    Completion {
+        /// bash, zsh, fish, powershell or elvish
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which cluster and namespace; the same words as kubectl's.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterArgs {
+    /// Namespace; default: the context's
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// kubeconfig context; default: the current one
+    #[arg(long, value_name = "C")]
+    pub context: Option<String>,
+    /// kubeconfig file; default: $KUBECONFIG, then ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Agree to change a protected context (those that match $DEVBRIDGE_PROTECTED_CONTEXTS)
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `devbridge intercept`
+#[derive(Debug, Args)]
+pub struct Intercept {
+    /// The workload, or the Service in front of it: `web`, `deployment/web`, `service/web`
+    pub target: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// Where requests go on this laptop: its port, and the Service's (number or name); repeatable
+    #[arg(short, long = "port", value_name = "LAPTOP:SERVICE_PORT")]
+    pub ports: Vec<String>,
+    /// Write the pod's environment to FILE (0600): `.json`, `.sh`, anything else is dotenv
+    #[arg(long, value_name = "FILE")]
+    pub env_out: Option<PathBuf>,
+    /// How long to wait for the process to listen before requests are taken; originals serve until then
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub wait: Duration,
+    /// The process to run; without it, requests go to whatever listens on this laptop
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `devbridge leave`
+#[derive(Debug, Args)]
+pub struct Leave {
+    /// The target; may be left out with one session of mine
+    pub target: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+}
+
+/// `devbridge list`
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `devbridge status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `devbridge gc`
+#[derive(Debug, Args)]
+pub struct Gc {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `devbridge doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// Output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs; stable
+    Json,
+}
+
+/// `90`, `90s`, `2m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| "expected a duration like 30s, 2m or 500ms".to_owned())?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" if number <= 1440 => Ok(Duration::from_secs(number * 60)),
+        "m" => Err("longer than a day".to_owned()),
+        unit => Err(format!("unknown unit `{unit}`: expected ms, s or m")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_take_the_usual_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert!(duration("5 apples").is_err() && duration("-1s").is_err() && duration("").is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! The only module that knows the Kubernetes API.
+//!
+//! Read in this order: [`target`] (what is being swapped), [`objects`] (what is made for it), [`record`] (the
+//! lock and owner of all of it), [`key`] (the one change to something of the user's), [`repair`] (undo).
+
+pub mod agent_pod;
+pub mod api;
+pub mod connect;
+pub mod key;
+pub mod names;
+pub mod objects;
+pub mod originals;
+pub mod parts;
+pub mod portforward;
+pub mod preflight;
+pub mod record;
+pub mod repair;
+pub mod start;
+pub mod target;
+pub mod watch;
+
+pub use connect::Cluster;

@@ -1,0 +1,99 @@
+//! Where the originals are: the ready addresses behind the origin Service, the agents' own taken out.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt;
+use tunnel::message::Original;
+
+use super::names::{AGENT, Names};
+use super::watch::Selection;
+
+/// Label on an EndpointSlice: the Service that it belongs to.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// The slices of the origin Service and of the agents' Service.
+pub fn selection(names: &Names) -> Selection {
+    Selection::labels(format!("{SERVICE_NAME} in ({}, {})", names.origin, names.agents))
+}
+
+/// The slices of one Service.
+pub fn slices_of(service: &str) -> Selection {
+    Selection::labels(format!("{SERVICE_NAME}={service}"))
+}
+
+/// Originals among `slices`, which are those of [`selection`].
+pub fn among(names: &Names, slices: &[EndpointSlice]) -> Vec<Original> {
+    let of = |service: &str| {
+        let service = service.to_owned();
+        slices.iter().filter(move |slice| slice.labels().get(SERVICE_NAME) == Some(&service))
+    };
+    let agents: BTreeSet<_> = of(&names.agents).flat_map(|slice| addresses(slice, false)).collect();
+    let mut originals = BTreeSet::new();
+    for slice in of(&names.origin) {
+        for (name, number) in ports(slice) {
+            let Some(port) = name.strip_prefix('p').and_then(|port| port.parse::<u16>().ok()) else { continue };
+            for address in addresses(slice, true).into_iter().filter(|address| !agents.contains(address)) {
+                originals.insert((port, SocketAddr::new(address, number)));
+            }
+        }
+    }
+    originals.into_iter().map(|(port, addr)| Original { port, addr }).collect()
+}
+
+/// Whether a ready endpoint among a Service's `slices` is a pod of this agent, whose addresses are `agents`.
+pub fn has_ready(slices: &[EndpointSlice], agents: &BTreeSet<IpAddr>) -> bool {
+    slices.iter().flat_map(|slice| addresses(slice, true)).any(|address| agents.contains(&address))
+}
+
+/// The label that agent pods carry, as a selector.
+pub fn agent_pods(names: &Names) -> Selection {
+    Selection::labels(format!("{AGENT}={}", names.agent))
+}
+
+fn ports(slice: &EndpointSlice) -> impl Iterator<Item = (String, u16)> {
+    slice.ports.iter().flatten().filter_map(|port| {
+        Some((port.name.clone()?, u16::try_from(port.port?).ok()?))
+    })
+}
+
+fn addresses(slice: &EndpointSlice, ready_only: bool) -> Vec<IpAddr> {
+    let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| {
+        // Unknown readiness counts as ready (EndpointConditions' documentation).
+        let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true);
+        ready || !ready_only
+    });
+    endpoints.flat_map(|endpoint| &endpoint.addresses).filter_map(|address| address.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn slice(service: &str, port: (&str, u16), endpoints: &[(&str, bool)]) -> EndpointSlice {
+        let endpoints: Vec<_> = endpoints
+            .iter()
+            .map(|(address, ready)| json!({"addresses": [address], "conditions": {"ready": ready}}))
+            .collect();
+        serde_json::from_value(json!({
+            "metadata": {"name": format!("{service}-x"), "labels": {SERVICE_NAME: service}},
+            "addressType": "IPv4", "endpoints": endpoints,
+            "ports": [{"name": port.0, "port": port.1}]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn agents_and_unready_pods_are_not_originals() {
+        let names = Names::new("web");
+        let slices = [
+            slice(&names.origin, ("p80", 8080), &[("10.0.0.1", true), ("10.0.0.2", false), ("10.0.0.9", true)]),
+            slice(&names.agents, ("p80", 80), &[("10.0.0.9", false)]),
+            slice("web", ("p80", 80), &[("10.0.0.7", true)]),
+        ];
+        let expected = Original { port: 80, addr: "10.0.0.1:8080".parse().unwrap() };
+        assert_eq!(among(&names, &slices), [expected]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The agent's binary in the cluster: immutable ConfigMaps below 1 MiB, named by their content.
+//!
+//! So there is no image to pull or to publish, and several targets of a namespace share one copy: each target's
+//! record is added as an owner, and Kubernetes' garbage collector removes the copy with the last one.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use json_patch::{AddOperation, Patch as JsonPatch, PatchOperation};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+
+use super::Cluster;
+use super::api::{ApiError, Doing};
+use super::names::{DEVBRIDGE, MANAGED_BY, MANAGER};
+use crate::bundle::Bundle;
+
+/// Tries for one object when other sessions change it at the same moment.
+const TRIES: usize = 10;
+
+/// The ConfigMaps that carry one agent.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Holds the bootstrap.
+    pub bootstrap: String,
+    /// Hold the packed agent, in order.
+    pub agent: Vec<String>,
+    contents: Vec<(String, &'static str, Vec<u8>)>,
+}
+
+impl Parts {
+    /// Cuts the bundle.
+    pub fn new(bundle: &Bundle) -> Self {
+        let name = |what: &str| format!("devbridge-agent-{}-{}-{what}", bundle.hash, bundle.arch);
+        let bootstrap = name("boot");
+        let mut contents = vec![(bootstrap.clone(), "bootstrap", bundle.bootstrap.to_vec())];
+        let mut agent = Vec::new();
+        for (at, part) in bundle.parts().enumerate() {
+            let name = name(&at.to_string());
+            agent.push(name.clone());
+            contents.push((name, "part", part.to_vec()));
+        }
+        Self { bootstrap, agent, contents }
+    }
+
+    /// The objects, owned by `owner` if there is one already.
+    pub fn objects(&self, owner: Option<&OwnerReference>) -> Vec<ConfigMap> {
+        let object = |(name, key, bytes): &(String, &'static str, Vec<u8>)| ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                labels: Some(BTreeMap::from([(MANAGED_BY.into(), DEVBRIDGE.into())])),
+                owner_references: owner.map(|owner| vec![owner.clone()]),
+                ..ObjectMeta::default()
+            },
+            immutable: Some(true),
+            binary_data: Some(BTreeMap::from([((*key).into(), ByteString(bytes.clone()))])),
+            ..ConfigMap::default()
+        };
+        self.contents.iter().map(object).collect()
+    }
+
+    /// Makes what is missing and adds `owner` to what is there; contents of what is there are compared.
+    ///
+    /// # Errors
+    /// The API server refused, or a ConfigMap of this name holds something else.
+    pub async fn ensure(&self, cluster: &Cluster, owner: &OwnerReference) -> Result<(), ApiError> {
+        let api = cluster.api::<ConfigMap>();
+        try_join_all(self.objects(Some(owner)).into_iter().map(|object| ensure(&api, object, owner))).await?;
+        Ok(())
+    }
+}
+
+async fn ensure(api: &Api<ConfigMap>, object: ConfigMap, owner: &OwnerReference) -> Result<(), ApiError> {
+    let name = object.name_any();
+    let doing = || format!("create ConfigMap {name}");
+    let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+    for _ in 0..TRIES {
+        let Some(there) = api.get_opt(&name).await.doing(doing)? else {
+            match api.create(&params, &object).await.doing(doing) {
+                Err(error) if error.is_conflict() => continue,
+                created => return created.map(drop),
+            }
+        };
+        if there.metadata.deletion_timestamp.is_some() || there.binary_data != object.binary_data {
+            // On its way out with its last owner, or not ours: out of the way, then again.
+            let _ = api.delete(&name, &kube::api::DeleteParams::default()).await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        }
+        match own(api, &there, owner).await {
+            Err(error) if error.is_conflict() || error.is_not_found() || error.status() == Some(422) => {}
+            owned => return owned,
+        }
+    }
+    Err(ApiError {
+        doing: doing(),
+        source: Box::new(kube::Error::Api(
+            kube::core::Status::failure("it keeps changing", "Conflict").with_code(409).boxed(),
+        )),
+    })
+}
+
+/// Adds an owner, if nobody changed the object meanwhile.
+async fn own(api: &Api<ConfigMap>, there: &ConfigMap, owner: &OwnerReference) -> Result<(), ApiError> {
+    let owners = there.owner_references();
+    if owners.iter().any(|known| known.uid == owner.uid) {
+        return Ok(());
+    }
+    let name = there.name_any();
+    let mut all = owners.to_vec();
+    all.push(owner.clone());
+    let add = |path: &str, value: serde_json::Value| {
+        PatchOperation::Add(AddOperation { path: json_patch::jsonptr::PointerBuf::parse(path).unwrap_or_default(), value })
+    };
+    let owners = serde_json::to_value(&all).unwrap_or_default();
+    let patch = Patch::Json::<()>(JsonPatch(vec![
+        super::key::test("/metadata/resourceVersion", there.resource_version().unwrap_or_default().into()),
+        add("/metadata/ownerReferences", owners),
+    ]));
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    api.patch(&name, &params, &patch).await.doing(|| format!("patch ConfigMap {name}")).map(drop)
+}

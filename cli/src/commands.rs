@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub mod completion;
+pub mod doctor;
+pub mod gc;
+pub mod intercept;
+pub mod leave;
+pub mod list;
+pub mod signals;
+pub mod status;
+pub mod table;

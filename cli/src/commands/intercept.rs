@@ -1,0 +1,450 @@
+//! `devbridge intercept`: the whole of a session, from the first word to the exit code.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use nix::sys::signal::Signal;
+use tokio::sync::mpsc;
+use tunnel::identity::KeyPair;
+use tunnel::status::{Link, Phase, Port, Process, Serving, Session};
+
+use super::signals::Signals;
+use crate::args::Intercept;
+use crate::bundle::Bundle;
+use crate::cluster::objects::Objects;
+use crate::cluster::parts::Parts;
+use crate::cluster::record::Record;
+use crate::cluster::target::Target;
+use crate::cluster::{Cluster, agent_pod, key, names, preflight, repair};
+use crate::error::{Exit, Failure};
+use crate::output::Output;
+use crate::sandbox;
+use crate::session::attach::{Attached, Ended, Making, Wanted, attach, lost};
+use crate::session::leave::{end, leave};
+use crate::session::socket::{LeaveRequest, Socket};
+use crate::session::status::{Board, line};
+use crate::session::{Context, keep};
+
+/// Terminals that may ask a session to leave at once.
+const LEAVERS: usize = 16;
+
+/// Why a running session ends.
+enum Why {
+    /// A signal to devbridge.
+    Signal(Signal),
+    /// The process ended by itself.
+    Process(sandbox::Exit),
+    /// Somebody asked through the control socket.
+    Asked(LeaveRequest),
+    /// The record was deleted by somebody.
+    RecordGone,
+    /// The agent is gone for good.
+    Lost(String),
+}
+
+/// Runs a session to its end; returns the exit status.
+///
+/// # Errors
+/// What stopped it; everything that could be undone has been.
+pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
+    let mut signals = Signals::new().map_err(|error| {
+        Failure::new("DB-SYSTEM-001", Exit::Failure, "cannot listen for signals").why(error)
+    })?;
+    let second = signals.second();
+    let session = session(args, output, &mut signals);
+    tokio::select! {
+        ended = session => ended,
+        () = second => Err(Failure::new("DB-STOP-002", Exit::Interrupted, "stopped at once")
+            .why("a second Ctrl-C does not wait for the undo; the originals keep serving, but the swap may still be there")
+            .fix("devbridge leave")
+            .fix("devbridge gc")),
+    }
+}
+
+async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Result<u8, Failure> {
+    let cluster = Cluster::connect(&args.cluster).await?;
+    cluster.announce(output);
+    let bundle = Bundle::find().map_err(|error| {
+        Failure::new("DB-BUNDLE-001", Exit::Failure, error.to_string()).fix(error.hint())
+    })?;
+
+    let step = output.step("target", &format!("looking for {}", args.target));
+    let (protected, target) =
+        tokio::join!(cluster.check_protected(args.cluster.yes), Target::find(&cluster, &args.target));
+    protected?;
+    let target = target?;
+    let ports = ports(&target, &args.ports)?;
+    step.done(&format!("{}: {}", target.display(), describe(&ports)));
+    for warning in &target.warnings {
+        output.warn(warning);
+    }
+
+    let step = output.step("preflight", "asking the cluster what it would refuse");
+    let (keys, agent_keys) = (keys()?, keys()?);
+    let parts = Parts::new(&bundle);
+    let nodes = nodes(&cluster, &target).await;
+    let pod = agent_pod::build(&target, &parts.bootstrap, &parts.agent, &nodes);
+    let objects = Objects::new(&target, &pod, agent_keys.seed(), keys.public().as_der());
+    stop_before(signals, preflight::check(&cluster, &objects, &parts.objects(None))).await?;
+    step.done("nothing would be refused");
+    if !pod.dropped.is_empty() {
+        output.say(&format!("not in the agent's pod: {}", pod.dropped.join("; ")));
+    }
+
+    let id = id()?;
+    let step = output.step("record", "taking the lock");
+    // Not raced with signals: a request that is dropped may still arrive.
+    let record = Record::take(&cluster, &target, &id, &who()).await?;
+    step.done(&format!("{} is yours", target.display()));
+
+    let board = Board::new(status(&cluster, &target, &id, &ports), output.clone());
+    let context =
+        Context { cluster: cluster.clone(), names: Arc::new(target.names.clone()), output: output.clone(), board };
+    let making = Making { record, objects, parts, pod, keys, agent_key: agent_keys.public() };
+    let wanted = Wanted {
+        command: args.command,
+        ports: Arc::new(ports.iter().map(|port| (port.container, port.laptop)).collect()),
+        wait: args.wait,
+        env_out: args.env_out,
+        session: id,
+        target: target.names.target.clone(),
+        services: target.services.iter().map(|service| service.name.clone()).collect(),
+    };
+    with_record(&context, &target, making, wanted, signals).await
+}
+
+/// From here on there is something to undo.
+async fn with_record(
+    context: &Context,
+    target: &Target,
+    making: Making,
+    wanted: Wanted,
+    signals: &mut Signals,
+) -> Result<u8, Failure> {
+    let output = &context.output;
+    let (leave_tx, mut leave_rx) = mpsc::channel(LEAVERS);
+    let socket = Socket::bind(&wanted.session).map_err(|error| {
+        Failure::new("DB-STATUS-001", Exit::Failure, "cannot make the control socket").why(error)
+    });
+    let session = context.board.read().id;
+    let serve = match socket {
+        Ok(socket) => socket.run(context.board.clone(), leave_tx),
+        Err(failure) => {
+            undo(context, &making.record).await?;
+            return Err(failure);
+        }
+    };
+    let keeping = keep::run(context, &making.record);
+    tokio::pin!(serve, keeping);
+
+    let attaching = attach(context, &making, wanted);
+    let attached = tokio::select! {
+        attached = attaching => attached.map_err(Some),
+        signal = signals.first() => { output.clear(); output.say(&format!("{signal}: undoing what was made")); Err(None) }
+        () = &mut keeping => Err(Some(ended_elsewhere(&session).into())),
+        Some(asked) = leave_rx.recv() => { drop(asked); Err(None) }
+        () = &mut serve => Err(None),
+    };
+    let attached = match attached {
+        Ok(attached) => attached,
+        Err(ended) => {
+            undo(context, &making.record).await?;
+            return match ended {
+                Some(Ended::Failed(failure)) => Err(failure),
+                Some(Ended::Process(exit)) => {
+                    output.say(&format!("the process ended with {} before it listened; nothing was swapped", exit.code()));
+                    Ok(exit.code())
+                }
+                None => Ok(signals.status()),
+            };
+        }
+    };
+
+    let step = output.step("swap", "leading the Service to this laptop");
+    for service in &target.services {
+        // Not raced with signals: a patch that is dropped may still arrive, after the undo.
+        let set = key::set(&context.cluster, &service.name, &service.selector, &context.names.agent).await;
+        if let Err(error) = set {
+            let _ = leave(context, &making.record, attached, None).await;
+            return Err(swap_failure(&service.name, error));
+        }
+    }
+    step.done("requests come here now");
+    context.board.change(|session| session.phase = Phase::Attached);
+    ready(context);
+
+    let why = {
+        let Attached { connection, process, .. } = &attached;
+        let exit = async {
+            match process {
+                Some(process) => process.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = signals.first() => Why::Signal(signal),
+            exit = exit => Why::Process(exit),
+            Some(asked) = leave_rx.recv() => Why::Asked(asked),
+            () = &mut keeping => Why::RecordGone,
+            error = lost(connection) => Why::Lost(error.to_string()),
+            () = &mut serve => Why::Signal(Signal::SIGTERM),
+        }
+    };
+    finish(context, &making.record, attached, why, &session).await
+}
+
+async fn finish(context: &Context, record: &Record, attached: Attached, why: Why, session: &str) -> Result<u8, Failure> {
+    let output = &context.output;
+    output.clear();
+    let mut signal = Some(Signal::SIGTERM);
+    let mut asked = None;
+    let mut failure = None;
+    match why {
+        Why::Signal(which) => {
+            output.say(&format!("{which}: leaving"));
+            signal = Some(which);
+        }
+        Why::Process(exit) => output.say(&format!("the process ended with {}: leaving", exit.code())),
+        Why::Asked(done) => {
+            output.say("leaving, as asked from another terminal");
+            asked = Some(done);
+        }
+        Why::RecordGone => failure = Some(ended_elsewhere(session)),
+        Why::Lost(why) => {
+            failure = Some(
+                Failure::new("DB-TUNNEL-004", Exit::Cluster, "the agent is gone").why(why).fix("devbridge intercept again"),
+            );
+        }
+    }
+    let left = leave(context, record, attached, signal).await;
+    let answer = left.as_ref().map(|_| ()).map_err(|(failure, _)| failure.to_string());
+    if let Some(asked) = asked {
+        // The one who asked may have gone; and the answer must be written before this process ends.
+        let _ = asked.send(answer);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    match (left, failure) {
+        (Err((failure, _)), _) => Err(failure
+            .fix(format!("devbridge leave {} -n {}", context.names.target, context.cluster.namespace))),
+        (Ok(_), Some(failure)) => Err(failure),
+        (Ok(exit), None) => Ok(exit.map_or(0, sandbox::Exit::code)),
+    }
+}
+
+/// Undo of an attach that did not finish; the process has ended with it.
+async fn undo(context: &Context, record: &Record) -> Result<(), Failure> {
+    let step = context.output.step("undo", "undoing what was made");
+    let undone = repair::undo(&context.cluster, &context.names, Some(record.uid())).await;
+    match undone {
+        Ok(_) => {
+            step.done("nothing is left behind");
+            Ok(())
+        }
+        Err(error) => Err(Failure::from(error)
+            .fix(format!("devbridge leave {} -n {}", context.names.target, context.cluster.namespace))),
+    }
+}
+
+/// Runs `work` unless a signal comes first; for work that makes nothing.
+async fn stop_before(signals: &mut Signals, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::select! {
+        done = work => done,
+        signal = signals.first() => {
+            let exit = if signal == Signal::SIGTERM { Exit::Terminated } else { Exit::Interrupted };
+            Err(Failure::new("DB-STOP-001", exit, format!("stopped by {signal}")).why("nothing was changed"))
+        }
+    }
+}
+
+fn ended_elsewhere(session: &str) -> Failure {
+    Failure::new("DB-HELD-002", Exit::Held, "this session was ended by somebody else")
+        .why(format!("its record (session {session}) was deleted, from another terminal or machine"))
+        .fix("devbridge list shows who holds the target now")
+}
+
+fn swap_failure(service: &str, error: crate::cluster::api::ApiError) -> Failure {
+    if error.status() == Some(422) {
+        return Failure::new("DB-SWAP-001", Exit::Failure, format!("Service {service} was changed meanwhile"))
+            .why("its selector is not what it was when attach began; nothing was changed")
+            .fix("start again");
+    }
+    error.into()
+}
+
+fn ready(context: &Context) {
+    let session = context.board.read();
+    let ways: Vec<_> = session
+        .ports
+        .iter()
+        .map(|port| format!("{}:{} -> 127.0.0.1:{}", session.services.join(","), port.service, port.laptop))
+        .collect();
+    context.output.ready(&format!("{}; leave with Ctrl-C", ways.join(", ")));
+    if session.serving != Serving::Laptop {
+        context.output.state(&line(&session.serving));
+    }
+    context.output.say("connections that callers already have stay with the originals; new ones come here");
+}
+
+/// One port of a Service and where it goes on the laptop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mapping {
+    service_name: String,
+    name: Option<String>,
+    service: u16,
+    container: u16,
+    laptop: u16,
+}
+
+fn describe(ports: &[Mapping]) -> String {
+    let ways: Vec<_> =
+        ports.iter().map(|port| format!("Service {}:{} to 127.0.0.1:{}", port.service_name, port.service, port.laptop)).collect();
+    ways.join(", ")
+}
+
+/// Every swapped port, with `-p` over the default: the container's own number.
+fn ports(target: &Target, flags: &[String]) -> Result<Vec<Mapping>, Failure> {
+    let mut mappings = Vec::new();
+    for service in &target.services {
+        for port in &service.ports {
+            mappings.push(Mapping {
+                service_name: service.name.clone(),
+                name: port.name.clone(),
+                service: port.service,
+                container: port.container,
+                laptop: port.container,
+            });
+        }
+    }
+    for flag in flags {
+        let wrong = |why: String| {
+            Failure::new("DB-USAGE-001", Exit::Usage, format!("-p {flag} is not LAPTOP:SERVICE_PORT")).why(why)
+        };
+        let (laptop, service) = match flag.split_once(':') {
+            Some((laptop, service)) => (laptop, Some(service)),
+            None => (flag.as_str(), None),
+        };
+        let laptop: u16 = laptop.parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong(format!("`{laptop}` is not a port")))?;
+        let known: Vec<_> = mappings.iter().map(|port| port.service.to_string()).collect();
+        let chosen: Vec<_> = match service {
+            None if mappings.len() == 1 => vec![0],
+            None => return Err(wrong(format!("the target has several ports: {}", known.join(", ")))),
+            Some(wanted) => {
+                let is = |port: &Mapping| port.service.to_string() == wanted || port.name.as_deref() == Some(wanted);
+                mappings.iter().enumerate().filter(|(_, port)| is(port)).map(|(at, _)| at).collect()
+            }
+        };
+        if chosen.is_empty() {
+            return Err(wrong(format!("the Service has no port `{}`; it has: {}", service.unwrap_or_default(), known.join(", "))));
+        }
+        // Two Services may lead to one container port: it has one place on the laptop.
+        let containers: Vec<_> = chosen.iter().filter_map(|at| mappings.get(*at)).map(|port| port.container).collect();
+        for port in mappings.iter_mut().filter(|port| containers.contains(&port.container)) {
+            port.laptop = laptop;
+        }
+    }
+    Ok(mappings)
+}
+
+fn status(cluster: &Cluster, target: &Target, id: &str, ports: &[Mapping]) -> Session {
+    Session {
+        id: id.into(),
+        context: cluster.context.clone(),
+        namespace: cluster.namespace.clone(),
+        target: target.display(),
+        services: target.services.iter().map(|service| service.name.clone()).collect(),
+        pid: std::process::id(),
+        since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        phase: Phase::Attaching,
+        link: Link::Connecting,
+        process: Process::None,
+        serving: Serving::Originals { why: "attaching".into() },
+        ports: ports
+            .iter()
+            .map(|port| Port { service: port.service, container: port.container, laptop: port.laptop, listening: false })
+            .collect(),
+        requests: tunnel::status::Requests::default(),
+        outbound: tunnel::status::Outbound::default(),
+        dns: tunnel::status::Dns::default(),
+    }
+}
+
+/// Nodes of the target's pods: they have the image. Without an answer the scheduler decides alone.
+async fn nodes(cluster: &Cluster, target: &Target) -> std::collections::BTreeSet<String> {
+    let labels: BTreeMap<_, _> =
+        target.deployment.spec.selector.match_labels.clone().unwrap_or_default();
+    let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&labels.join(","))).await;
+    let pods = pods.map(|pods| pods.items).unwrap_or_default();
+    pods.into_iter().filter_map(|pod| pod.spec?.node_name).collect()
+}
+
+fn keys() -> Result<KeyPair, Failure> {
+    KeyPair::generate().map_err(|error| {
+        Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
+    })
+}
+
+fn id() -> Result<String, Failure> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
+    })?;
+    Ok(names::hex(&bytes))
+}
+
+/// `alice@laptop`: for people; nothing is decided by it.
+fn who() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+    let user = std::env::var("USER").ok().filter(|name| !name.is_empty()).or(user).unwrap_or_else(|| "somebody".into());
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    format!("{user}@{}", host.to_string_lossy())
+}
+
+/// Ends a process whose session could not be attached.
+pub async fn abandon(process: Option<sandbox::Process>) {
+    if let Some(process) = process {
+        end(process, None).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+        let port = |name: &str, service, container| crate::cluster::target::SwappedPort {
+            name: Some(name.into()),
+            service,
+            container,
+            target_port: IntOrString::Int(i32::from(container)),
+        };
+        Target {
+            deployment: k8s_openapi::api::apps::v1::Deployment::default(),
+            names: names::Names::new("web"),
+            container: 0,
+            services: vec![crate::cluster::target::SwappedService {
+                name: "web".into(),
+                selector: BTreeMap::new(),
+                ports: vec![port("http", 80, 8080), port("admin", 81, 9090)],
+            }],
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ports_go_to_their_own_number_unless_the_user_says_otherwise() {
+        let laptop = |flags: &[&str]| {
+            let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+            ports(&target(), &flags).map(|ports| ports.iter().map(|port| port.laptop).collect::<Vec<_>>())
+        };
+        assert_eq!(laptop(&[]).unwrap(), [8080, 9090]);
+        assert_eq!(laptop(&["3000:80"]).unwrap(), [3000, 9090]);
+        assert_eq!(laptop(&["3000:admin", "4000:http"]).unwrap(), [4000, 3000]);
+        for wrong in ["3000", "x:80", "3000:82", "0:80", "70000:80", ""] {
+            assert_eq!(laptop(&[wrong]).unwrap_err().code, "DB-USAGE-001", "{wrong}");
+        }
+    }
+}

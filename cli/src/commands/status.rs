@@ -1,0 +1,34 @@
+//! `devbridge status`: this user's own running sessions, as they see themselves.
+
+use serde_json::json;
+
+use crate::args::{Format, Status};
+use crate::error::{Exit, Failure};
+use crate::output::Output;
+use crate::session::socket;
+
+/// Prints the sessions of this user on this laptop.
+///
+/// # Errors
+/// The runtime directory is not this user's own.
+pub async fn run(args: Status, output: &Output) -> Result<(), Failure> {
+    let sessions = socket::sessions()
+        .await
+        .map_err(|error| Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error))?;
+    let sessions: Vec<_> = sessions.into_iter().map(|(session, _)| session).collect();
+    match args.output {
+        Format::Json => {
+            let list = json!({"apiVersion": tunnel::status::API_VERSION, "kind": "Sessions", "sessions": sessions});
+            output.data(&format!("{list:#}"));
+        }
+        Format::Text if sessions.is_empty() => {
+            output.say("no sessions on this laptop; `devbridge list` shows those recorded in the cluster");
+        }
+        Format::Text => {
+            for session in &sessions {
+                output.data(&tui::plain::session(session).join("\n"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! One session on the laptop: what runs from attach to leave.
+//!
+//! Each path has its file: [`requests`], [`outbound`], [`dns`], [`env`], [`status`]. [`control`] speaks with the
+//! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
+//! originals are, [`expose`] shows the process's ports on the laptop, [`socket`] answers `status` and `leave`
+//! from other terminals. [`attach`] and [`mod@leave`] put them together and take them apart.
+
+pub mod attach;
+pub mod control;
+pub mod dns;
+pub mod env;
+pub mod expose;
+pub mod keep;
+pub mod leave;
+pub mod originals;
+pub mod outbound;
+pub mod process;
+pub mod requests;
+pub mod socket;
+pub mod status;
+
+use std::sync::Arc;
+
+use crate::cluster::Cluster;
+use crate::cluster::names::Names;
+use crate::output::Output;
+use status::Board;
+
+/// What every part of a session needs.
+#[derive(Clone)]
+pub struct Context {
+    /// Cluster and namespace.
+    pub cluster: Cluster,
+    /// The target's names.
+    pub names: Arc<Names>,
+    /// Where words go.
+    pub output: Output,
+    /// Where state goes.
+    pub board: Board,
+}

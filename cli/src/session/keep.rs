@@ -1,0 +1,39 @@
+//! Keeps the record alive, and notices when somebody else ended the session.
+
+use k8s_openapi::api::coordination::v1::Lease;
+use tokio::time;
+
+use super::Context;
+use crate::cluster::record::{RENEW, Record};
+use crate::cluster::watch::{self, Selection};
+
+/// Renews the record until it is gone: deleted by somebody, or another session's now. An API server that is away
+/// changes nothing; the next renewal tells.
+///
+/// Cancel safe.
+pub async fn run(context: &Context, record: &Record) {
+    let leases = context.cluster.api::<Lease>();
+    let gone = async {
+        let selection = Selection::name(record.name());
+        let look = |set: &[Lease]| (!set.iter().any(|lease| record.is(lease))).then_some(());
+        match watch::follow(&leases, &selection, look).await {
+            Ok(()) => {}
+            // Who may not watch leases still learns it from the renewal.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let renew = async {
+        loop {
+            time::sleep(RENEW).await;
+            if let Err(error) = record.renew(&context.cluster).await
+                && (error.is_not_found() || error.is_conflict() || error.status() == Some(422))
+            {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = gone => {}
+        () = renew => {}
+    }
+}

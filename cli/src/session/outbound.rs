@@ -1,0 +1,69 @@
+//! The outbound path, laptop end: a connection that the process made becomes a stream, dialled by the pod.
+//!
+//! The kernel accepted the connection already, so one that the pod cannot make is reset here.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time;
+use tunnel::message::{MAX_OPEN, Open, Reply};
+use tunnel::splice::splice;
+use tunnel::tasks::Tasks;
+use tunnel::{Connection, Priority};
+
+use super::status::Board;
+use crate::sandbox;
+
+/// `host.devbridge.internal` in the sandbox: the laptop itself. An address of documentation (RFC 5737), so that it
+/// hides nobody's.
+pub const LAPTOP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+/// Connections of the process at once; more wait in the kernel's queue.
+const MAX_OPEN_FLOWS: usize = 8192;
+/// The pod gives up dialling after 10 s; a tunnel that is away may take longer.
+const REPLY: Duration = Duration::from_secs(60);
+
+/// Takes the process's connections until the sandbox ends.
+pub async fn run(captured: sandbox::CapturedTcp, connection: Connection, board: Board) {
+    let flows = Tasks::default();
+    let limit = Arc::new(Semaphore::new(MAX_OPEN_FLOWS));
+    loop {
+        let Ok(permit) = limit.clone().acquire_owned().await else { return };
+        let Ok((tcp, to)) = captured.accept().await else { return };
+        let (connection, board) = (connection.clone(), board.clone());
+        flows.spawn_until_stopped(async move {
+            let made = carry(tcp, to, &connection).await;
+            board.change(|session| {
+                session.outbound.connections += 1;
+                session.outbound.failed += u64::from(!made);
+            });
+            drop(permit);
+        });
+    }
+}
+
+/// Whether the pod made the connection.
+async fn carry(tcp: TcpStream, to: SocketAddr, connection: &Connection) -> bool {
+    // Closing with a pending reset tells the process "connection reset", the nearest to "refused" that is left.
+    let _ = tcp.set_zero_linger();
+    let _ = tcp.set_nodelay(true);
+    if to.ip() == LAPTOP {
+        let Ok(laptop) = TcpStream::connect((Ipv4Addr::LOCALHOST, to.port())).await else { return false };
+        return join(tcp, laptop).await.is_ok();
+    }
+    let Ok(mut flow) = connection.open(&Open::Outbound { to }, Priority::Flow).await else { return false };
+    let reply = time::timeout(REPLY, flow.recv.message::<Reply>(MAX_OPEN)).await;
+    match reply {
+        Ok(Ok(Some(Reply::Accepted))) => {
+            splice(tcp, flow).await;
+            true
+        }
+        _ => false,
+    }
+}
+
+async fn join(mut a: TcpStream, mut b: TcpStream) -> std::io::Result<()> {
+    tokio::io::copy_bidirectional(&mut a, &mut b).await.map(drop)
+}

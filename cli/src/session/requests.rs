@@ -1,0 +1,155 @@
+//! The requests path, laptop end: a stream from the agent becomes a connection to the developer's process.
+//!
+//! The stream is acknowledged once the process accepted; until then the agent may give the same bytes to an
+//! original. So a process that is down, starting or refusing costs its callers nothing.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time;
+use tunnel::message::{MAX_OPEN, Open, Refusal, Reply};
+use tunnel::splice::splice;
+use tunnel::status::Serving;
+use tunnel::tasks::Tasks;
+use tunnel::{Connection, Flow, Incoming};
+
+use super::status::Board;
+use crate::sandbox;
+
+/// Connections to the process at once; more are refused and go to originals.
+const MAX_OPEN_FLOWS: usize = 10_240;
+/// A process on the same machine accepts in microseconds; one whose backlog is full is not available.
+const DIAL: Duration = Duration::from_millis(1500);
+
+/// How requests reach the process.
+#[derive(Clone)]
+pub enum Way {
+    /// It runs in the sandbox.
+    Sandbox(sandbox::Dialer),
+    /// It runs on the laptop, started by somebody else.
+    Laptop,
+}
+
+impl Way {
+    /// A connection to the process's `port`; its IPv4 loopback first, for that is what most listen on.
+    ///
+    /// # Errors
+    /// Nothing listens there, or it does not accept in time.
+    pub async fn dial(&self, port: u16) -> std::io::Result<TcpStream> {
+        let dialling = async {
+            match self {
+                Self::Sandbox(dialer) => dialer.dial(port).await,
+                Self::Laptop => match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                        TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await
+                    }
+                    dialled => dialled,
+                },
+            }
+        };
+        time::timeout(DIAL, dialling).await.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+    }
+}
+
+/// The requests path of one session.
+#[derive(Clone)]
+pub struct Requests {
+    /// The way to the process.
+    pub way: Way,
+    /// Container port → laptop port.
+    pub ports: Arc<BTreeMap<u16, u16>>,
+    /// Where state goes.
+    pub board: Board,
+}
+
+impl Requests {
+    /// Takes streams until the connection is closed.
+    pub async fn run(self, connection: Connection) {
+        let flows = Tasks::default();
+        let limit = Arc::new(Semaphore::new(MAX_OPEN_FLOWS));
+        while let Some(incoming) = connection.accept().await {
+            let requests = self.clone();
+            let permit = limit.clone().try_acquire_owned();
+            flows.spawn_until_stopped(async move {
+                requests.take(incoming, permit.is_ok()).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn take(&self, incoming: Incoming, free: bool) {
+        // A header that does not come or can't be read: dropping the stream resets it.
+        let Ok((open, mut flow)) = incoming.header().await else { return };
+        match open {
+            Open::Probe => {
+                if flow.send.message(&Reply::Accepted, MAX_OPEN).await.is_ok() {
+                    flow.send.finish();
+                }
+            }
+            Open::Request { port, .. } if free => self.request(port, flow).await,
+            Open::Request { .. } => refuse(flow, Refusal::Unavailable).await,
+            // The agent opens no others.
+            _ => {}
+        }
+    }
+
+    async fn request(&self, port: u16, mut flow: Flow) {
+        let Some(laptop) = self.ports.get(&port).copied() else {
+            return refuse(flow, Refusal::NotListening).await;
+        };
+        let tcp = match self.way.dial(laptop).await {
+            Ok(tcp) => tcp,
+            Err(error) => {
+                self.listening(laptop, false, &error);
+                return refuse(flow, refusal(&error)).await;
+            }
+        };
+        self.listening(laptop, true, &std::io::Error::from(std::io::ErrorKind::Other));
+        // Refused by the kernel only on sockets that are gone already.
+        let _ = tcp.set_nodelay(true);
+        if flow.send.message(&Reply::Accepted, MAX_OPEN).await.is_ok() {
+            splice(tcp, flow).await;
+        }
+    }
+
+    /// Keeps the state line true: it changes with the first connection that is accepted or refused.
+    fn listening(&self, port: u16, listening: bool, error: &std::io::Error) {
+        let known = self.board.read();
+        let same = known.ports.iter().any(|known| known.laptop == port && known.listening == listening);
+        if same && matches!(known.serving, Serving::Laptop) == listening {
+            return;
+        }
+        self.board.change(|session| {
+            for known in session.ports.iter_mut().filter(|known| known.laptop == port) {
+                known.listening = listening;
+            }
+        });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        self.board.serving(if listening {
+            Serving::Laptop
+        } else if refusal(error) == Refusal::NotListening {
+            Serving::Originals { why: format!("nothing listens on {address}") }
+        } else {
+            Serving::Originals { why: format!("{address} does not accept connections: {error}") }
+        });
+    }
+}
+
+async fn refuse(mut flow: Flow, refusal: Refusal) {
+    if flow.send.message(&Reply::Refused(refusal), MAX_OPEN).await.is_ok() {
+        flow.send.finish();
+    }
+}
+
+fn refusal(error: &std::io::Error) -> Refusal {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => Refusal::NotListening,
+        std::io::ErrorKind::TimedOut => Refusal::TimedOut,
+        std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => Refusal::Unreachable,
+        _ => Refusal::Unavailable,
+    }
+}

@@ -1,0 +1,182 @@
+//! The control socket of a session: how `status` and `leave` in other terminals reach it.
+//!
+//! One Unix socket (0600) per session in a directory of this user's own. A client sends one line, the session
+//! answers with one. There is no daemon: a session's socket ends with its process, and one whose process was
+//! killed is removed by whoever looks next.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time;
+use tunnel::status::Session;
+use tunnel::tasks::Tasks;
+
+use super::status::Board;
+
+/// Longest line in either direction.
+const MAX_LINE: u64 = 1 << 20;
+/// A client that says nothing is not kept.
+const REQUEST: Duration = Duration::from_secs(5);
+/// Leaving waits for open requests and the process.
+const LEAVE: Duration = Duration::from_secs(60);
+
+/// What a client asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ask {
+    /// Its status.
+    Status,
+    /// To end.
+    Leave,
+}
+
+/// What a session answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Answer {
+    /// To [`Ask::Status`].
+    Status(Box<Session>),
+    /// To [`Ask::Leave`], when everything is undone; what is left otherwise.
+    Left(Result<(), String>),
+}
+
+/// Sent to the session by a client that wants it to end; answered when it has.
+pub type LeaveRequest = oneshot::Sender<Result<(), String>>;
+
+/// The socket of one session; removed when dropped.
+pub struct Socket {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+impl Socket {
+    /// Makes the socket of session `id`.
+    ///
+    /// # Errors
+    /// The directory is not this user's own, or can't be written.
+    pub fn bind(id: &str) -> io::Result<Self> {
+        let folder = folder()?;
+        let path = folder.join(format!("{id}.sock"));
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Self { path, listener })
+    }
+
+    /// Answers clients until dropped.
+    pub async fn run(self, board: Board, leave: mpsc::Sender<LeaveRequest>) {
+        let clients = Tasks::default();
+        loop {
+            let Ok((stream, _)) = self.listener.accept().await else {
+                // Out of descriptors: the process has other troubles; status can wait.
+                time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let (board, leave) = (board.clone(), leave.clone());
+            // Not ended with the socket: the client that asked to leave waits for the answer.
+            clients.spawn(async move {
+                let _ = serve(stream, board, leave).await;
+            });
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Already gone is fine.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(stream: UnixStream, board: Board, leave: mpsc::Sender<LeaveRequest>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    time::timeout(REQUEST, (&mut stream).take(MAX_LINE).read_line(&mut line)).await??;
+    let answer = match serde_json::from_str(&line)? {
+        Ask::Status => Answer::Status(Box::new(board.read())),
+        Ask::Leave => {
+            let (done, ended) = oneshot::channel();
+            leave.send(done).await.map_err(io::Error::other)?;
+            Answer::Left(ended.await.map_err(io::Error::other)?)
+        }
+    };
+    let mut text = serde_json::to_vec(&answer)?;
+    text.push(b'\n');
+    stream.get_mut().write_all(&text).await
+}
+
+/// The status of every running session of this user, and the sockets to reach them.
+///
+/// # Errors
+/// The directory is not this user's own.
+pub async fn sessions() -> io::Result<Vec<(Session, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder()?)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "sock") {
+            continue;
+        }
+        match ask(&path, Ask::Status, REQUEST).await {
+            Ok(Answer::Status(session)) => found.push((*session, path)),
+            // Its process was killed: nobody listens any more.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                let _ = std::fs::remove_file(&path);
+            }
+            _ => {}
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.since.cmp(&b.since));
+    Ok(found)
+}
+
+/// Has the session behind `socket` leave, and waits until it has.
+///
+/// # Errors
+/// It can't be reached or did not answer; the inner error is what it could not undo.
+pub async fn leave(socket: &Path) -> io::Result<Result<(), String>> {
+    match ask(socket, Ask::Leave, LEAVE).await? {
+        Answer::Left(left) => Ok(left),
+        Answer::Status(_) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+async fn ask(socket: &Path, ask: Ask, limit: Duration) -> io::Result<Answer> {
+    let asking = async {
+        let mut stream = UnixStream::connect(socket).await?;
+        let mut text = serde_json::to_vec(&ask)?;
+        text.push(b'\n');
+        stream.write_all(&text).await?;
+        let mut answer = String::new();
+        BufReader::new(stream.take(MAX_LINE)).read_line(&mut answer).await?;
+        if answer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(serde_json::from_str(&answer)?)
+    };
+    time::timeout(limit, asking).await?
+}
+
+/// `$XDG_RUNTIME_DIR/devbridge`, else `/tmp/devbridge-UID`; made if missing, 0700, this user's own.
+fn folder() -> io::Result<PathBuf> {
+    let uid = nix::unistd::getuid().as_raw();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
+    let path = match runtime {
+        Some(runtime) => runtime.join("devbridge"),
+        None => std::env::temp_dir().join(format!("devbridge-{uid}")),
+    };
+    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let metadata = std::fs::symlink_metadata(&path)?;
+    if !metadata.is_dir() || metadata.uid() != uid || metadata.mode() & 0o077 != 0 {
+        let text = format!("{} is not a directory of this user alone", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    Ok(path)
+}

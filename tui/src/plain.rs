@@ -1,0 +1,94 @@
+//! Status as lines: no colour, no cursor movement, the most important first.
+
+use tunnel::status::{Link, Phase, Process, Serving, Session};
+
+/// One session.
+pub fn session(session: &Session) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}  {} in {} ({})", session.id, session.target, session.namespace, session.context),
+        format!("  state     {}", state(session)),
+        format!("  agent     {}", link(&session.link)),
+        format!("  process   {}", process(&session.process)),
+    ];
+    for port in &session.ports {
+        let services = session.services.join(",");
+        let heard = if port.listening { "" } else { "  (nothing listens)" };
+        lines.push(format!("  port      {services}:{} -> 127.0.0.1:{}{heard}", port.service, port.laptop));
+    }
+    let (requests, outbound, dns) = (&session.requests, &session.outbound, &session.dns);
+    lines.push(format!(
+        "  requests  {} to the laptop ({} open), {} to originals, {} failed",
+        requests.laptop, requests.open, requests.originals, requests.failed
+    ));
+    lines.push(format!("  outbound  {} connections, {} failed", outbound.connections, outbound.failed));
+    lines.push(format!("  dns       {} answers, {} failed", dns.answered, dns.failed));
+    lines
+}
+
+fn state(session: &Session) -> String {
+    let serving = match &session.serving {
+        Serving::Laptop => "requests reach this laptop".to_owned(),
+        Serving::Originals { why } => format!("{why}; originals serve"),
+    };
+    match session.phase {
+        Phase::Attaching => format!("attaching; {serving}"),
+        Phase::Attached => format!("attached since {}; {serving}", session.since),
+        Phase::Leaving => format!("leaving; {serving}"),
+    }
+}
+
+fn link(link: &Link) -> String {
+    match link {
+        Link::Connecting => "not there yet".into(),
+        Link::Up { round_trip_us } => {
+            format!("answers, {}.{} ms there and back", round_trip_us / 1000, round_trip_us % 1000 / 100)
+        }
+        Link::Lost => "does not answer; dialling again".into(),
+    }
+}
+
+fn process(process: &Process) -> String {
+    match process {
+        Process::None => "none of devbridge's; requests go to whatever listens".into(),
+        Process::Running { pid } => format!("running (pid {pid})"),
+        Process::Exited { code } => format!("exited with {code}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tunnel::status::{Dns, Outbound, Port, Requests};
+
+    use super::*;
+
+    #[test]
+    fn a_session_reads_from_what_matters_most() {
+        let value = Session {
+            id: "0a1b2c3d".into(),
+            context: "dev".into(),
+            namespace: "shop".into(),
+            target: "deployment/catalog".into(),
+            services: vec!["catalog".into()],
+            pid: 7,
+            since: "2026-01-02T03:04:05Z".into(),
+            phase: Phase::Attached,
+            link: Link::Up { round_trip_us: 1250 },
+            process: Process::Running { pid: 8 },
+            serving: Serving::Originals { why: "nothing listens on 127.0.0.1:3000".into() },
+            ports: vec![Port { service: 80, container: 8080, laptop: 3000, listening: false }],
+            requests: Requests { laptop: 3, originals: 1, failed: 0, open: 2 },
+            outbound: Outbound { connections: 4, failed: 1 },
+            dns: Dns { answered: 5, failed: 0 },
+        };
+        insta::assert_snapshot!(session(&value).join("\n"), @r"
+        0a1b2c3d  deployment/catalog in shop (dev)
+          state     attached since 2026-01-02T03:04:05Z; nothing listens on 127.0.0.1:3000; originals serve
+          agent     answers, 1.2 ms there and back
+          process   running (pid 8)
+          port      catalog:80 -> 127.0.0.1:3000  (nothing listens)
+          requests  3 to the laptop (2 open), 1 to originals, 0 failed
+          outbound  4 connections, 1 failed
+          dns       5 answers, 0 failed
+        ");
+    }
+}
