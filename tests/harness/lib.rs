@@ -1,1 +1,50 @@
-//! Placeholder.
+//! A cluster, a namespace of its own for each test, and a laptop with the `devbridge` command.
+//!
+//! A test says what a user does and what a user sees:
+//!
+//! ```no_run
+//! # use harness::{Echo, World, deadline};
+//! # async fn story(world: World) {
+//! world.echo(Echo::new("web").replicas(2)).await;
+//! let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
+//! session.line("ready:", deadline::ATTACH).await;
+//! assert_eq!(world.ask("http://web/").await["by"], "laptop");
+//! # }
+//! ```
+//!
+//! The parts: [`run`] starts one cluster for all tests and takes it down whatever happens; a [`World`] is what one
+//! test has; [`Process`] is a command with both its streams; [`Load`] asks from inside the cluster and counts what
+//! fails; [`Snapshot`] is everything the cluster can list. Whatever waits has a deadline, and what was seen until
+//! then is in the failure's text.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test's failure is a panic that says what was seen"
+)]
+
+mod api;
+mod cluster;
+pub mod deadline;
+mod exec;
+mod load;
+mod manifest;
+mod process;
+mod run;
+mod snapshot;
+mod user;
+mod world;
+
+pub use api::{Api, ApiError};
+pub use cluster::Cluster;
+pub use exec::{Ended, Exec};
+pub use load::{Load, RunningLoad};
+pub use manifest::Echo;
+pub use process::Process;
+pub use run::{Test, run};
+pub use snapshot::Snapshot;
+pub use tool::load::Summary;
+pub use user::Rights;
+pub use world::{Person, World, free_port};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time;
 
 use super::{Args, Summary, Tally, ask};
@@ -42,19 +43,22 @@ async fn load(args: &Args, requests: u64) -> Summary {
     time::timeout(Duration::from_secs(20), ask(args, tally, enough)).await.expect("the load ends")
 }
 
-async fn serve_with<F, A>(answer: A) -> u16
+/// Serves for as long as the set is kept.
+async fn serve_with<F, A>(answer: A) -> (u16, JoinSet<()>)
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
     A: Fn(TcpStream) -> F + Send + Sync + Copy + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream));
+            connections.spawn(answer(stream));
         }
     });
-    port
+    (port, serving)
 }
 
 #[tokio::test]
@@ -62,7 +66,8 @@ async fn all_requests_of_both_kinds_are_answered_by_a_service_that_works() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (_stop, stopping) = watch::channel(false);
-    tokio::spawn(serve::accept(listener, Manner::Http, "one".to_owned(), stopping));
+    let mut serving = JoinSet::new();
+    serving.spawn(serve::accept(listener, Manner::Http, "one".to_owned(), stopping));
     let summary = load(&args(port, 200, 200), 200).await;
     assert_eq!((summary.failed, summary.failures.len()), (0, 0), "{summary:?}");
     assert_eq!(summary.by.get("one"), Some(&summary.ok));
@@ -78,7 +83,7 @@ async fn connections_that_end_between_requests_are_no_failure() {
         head.body(&mut reader).await?;
         http::send_answer(&mut writer, 200, br#"{"by":"x"}"#, true).await
     }
-    let port = serve_with(one_answer_each).await;
+    let (port, _serving) = serve_with(one_answer_each).await;
     let summary = load(&args(port, 0, 200), 50).await;
     assert_eq!(summary.failed, 0, "{summary:?}");
 }
@@ -89,7 +94,7 @@ async fn an_answer_that_is_cut_or_refused_is_a_failure_and_is_not_asked_again() 
         let _ = stream.read(&mut [0; 4096]).await?;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{").await
     }
-    let port = serve_with(cut).await;
+    let (port, _serving) = serve_with(cut).await;
     let summary = load(&args(port, 100, 100), 20).await;
     assert_eq!(summary.ok, 0);
     assert!(summary.failures.iter().all(|failure| failure.step == "wait"), "{summary:?}");
@@ -111,7 +116,7 @@ async fn wrong_bytes_are_a_failure() {
         }
         Ok(())
     }
-    let port = serve_with(wrong).await;
+    let (port, _serving) = serve_with(wrong).await;
     let summary = load(&args(port, 0, 100), 10).await;
     assert_eq!(summary.ok, 0);
     assert!(summary.failures.iter().all(|failure| failure.step == "check"), "{summary:?}");

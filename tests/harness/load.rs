@@ -1,0 +1,88 @@
+//! Requests from inside the cluster at a steady rate, while a test does something to the service.
+
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+use tool::load::Summary;
+
+use crate::{Exec, World};
+
+/// How much to ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Requests a second on fresh connections.
+    pub fresh: u32,
+    /// Requests a second on kept connections, all together.
+    pub kept: u32,
+    /// How many connections are kept.
+    pub connections: u32,
+}
+
+impl Load {
+    /// 200 requests a second in all, half of them on fresh connections, half on 20 kept ones; GET and POST.
+    pub const USUAL: Self = Self { fresh: 100, kept: 100, connections: 20 };
+}
+
+/// A load under way.
+pub struct RunningLoad {
+    exec: Exec,
+    newest: Summary,
+}
+
+impl World {
+    /// Starts to ask `url` from inside the cluster; returns when the first answers are there.
+    pub async fn load(&self, url: &str, load: Load) -> RunningLoad {
+        let rates = [load.fresh, load.kept, load.connections].map(|number| number.to_string());
+        let args = ["load", url, "--fresh", &rates[0], "--kept", &rates[1], "--connections", &rates[2]];
+        let exec = self.tool(&args).await;
+        let mut running = RunningLoad { exec, newest: Summary::default() };
+        running.until("the first answers", Duration::from_secs(20), |summary| summary.ok > 0).await;
+        running
+    }
+}
+
+impl RunningLoad {
+    /// Waits for counts; they are told once a second.
+    pub async fn until(
+        &mut self,
+        what: &str,
+        within: Duration,
+        enough: impl Fn(&Summary) -> bool,
+    ) -> &Summary {
+        let end = Instant::now() + within;
+        loop {
+            assert!(Instant::now() < end, "not within {within:?}: {what}; counted: {:?}", self.newest);
+            let line = time::timeout_at(end, self.exec.line(within)).await.unwrap_or_default();
+            let Some(line) = line else { panic!("the load ended before {what}; counted: {:?}", self.newest) };
+            if let Ok(summary) = serde_json::from_value(line) {
+                self.newest = summary;
+                if enough(&self.newest) {
+                    return &self.newest;
+                }
+            }
+        }
+    }
+
+    /// Waits until `host` has given so many answers more than it had when this was called.
+    pub async fn answered_by(&mut self, host: &str, more: u64, within: Duration) {
+        let had = self.newest.by.get(host).copied().unwrap_or_default();
+        let enough = |summary: &Summary| summary.by.get(host).copied().unwrap_or_default() >= had + more;
+        self.until(&format!("{more} answers more by {host}"), within, enough).await;
+    }
+
+    /// Goes on asking for so long.
+    pub async fn go_on(&mut self, seconds: f64) {
+        let until = self.newest.seconds + seconds;
+        self.until("time passes", Duration::from_secs_f64(seconds + 20.0), |summary| {
+            summary.seconds >= until
+        })
+        .await;
+    }
+
+    /// Sends no more, waits for open answers, and gives all that was counted.
+    pub async fn end(mut self) -> Summary {
+        self.exec.say("end\n").await;
+        self.until("the end", Duration::from_secs(30), |summary| summary.last).await;
+        self.newest
+    }
+}

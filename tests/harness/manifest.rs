@@ -1,0 +1,133 @@
+//! The objects that tests deploy, written as a user would: labels, named ports, probes, a strict security context.
+
+use serde_json::{Value, json};
+
+/// The image of the test's own program; another registry by `DEVBRIDGE_TEST_IMAGES`.
+pub(crate) fn tool_image() -> String {
+    format!("{}/tool:1", image_prefix())
+}
+
+/// Where images are found, without a slash at the end.
+pub(crate) fn image_prefix() -> String {
+    std::env::var("DEVBRIDGE_TEST_IMAGES").unwrap_or_else(|_| "devbridge.test".to_owned())
+}
+
+/// A service that tells who answered: a Deployment and its Service.
+///
+/// Container ports: `http` 8080, `raw` 9000, `greeting` 9001. Service ports: 80 (`http`, by name), 9000 and 9001.
+#[derive(Debug, Clone)]
+pub struct Echo {
+    name: String,
+    replicas: u32,
+    spec: Value,
+    env: Vec<Value>,
+}
+
+impl Echo {
+    /// One replica.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), replicas: 1, spec: json!({}), env: Vec::new() }
+    }
+
+    /// So many pods.
+    #[must_use]
+    pub fn replicas(mut self, replicas: u32) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// A variable in the container, as in a pod's manifest.
+    #[must_use]
+    pub fn env(mut self, variable: Value) -> Self {
+        self.env.push(variable);
+        self
+    }
+
+    /// More of the pod's spec; its keys win.
+    #[must_use]
+    pub fn spec(mut self, spec: Value) -> Self {
+        self.spec = spec;
+        self
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The Deployment and the Service.
+    pub(crate) fn objects(&self) -> [Value; 2] {
+        let labels = json!({ "app": self.name });
+        let mut container =
+            container("app", &["serve", "--port", "8080", "--raw-port", "9000", "--greeting-port", "9001"]);
+        container["ports"] = json!([
+            { "name": "http", "containerPort": 8080 },
+            { "name": "raw", "containerPort": 9000 },
+            { "name": "greeting", "containerPort": 9001 },
+        ]);
+        container["env"] = json!(self.env);
+        container["readinessProbe"] =
+            json!({ "httpGet": { "path": "/", "port": "http" }, "periodSeconds": 1 });
+        let mut spec = pod_spec(container);
+        if let (Some(spec), Some(more)) = (spec.as_object_mut(), self.spec.as_object()) {
+            spec.extend(more.clone());
+        }
+        [
+            json!({
+                "apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": { "name": self.name, "labels": labels },
+                "spec": {
+                    "replicas": self.replicas,
+                    "selector": { "matchLabels": labels },
+                    "template": { "metadata": { "labels": labels }, "spec": spec },
+                },
+            }),
+            json!({
+                "apiVersion": "v1", "kind": "Service",
+                "metadata": { "name": self.name },
+                "spec": {
+                    "selector": labels,
+                    "ports": [
+                        { "name": "http", "port": 80, "targetPort": "http" },
+                        { "name": "raw", "port": 9000, "targetPort": 9000 },
+                        { "name": "greeting", "port": 9001, "targetPort": 9001 },
+                    ],
+                },
+            }),
+        ]
+    }
+}
+
+/// A pod that does nothing but give a place to run `tool` in.
+pub(crate) fn idle_pod(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": name, "labels": { "app": name } },
+        "spec": pod_spec(container("tool", &["sleep"])),
+    })
+}
+
+fn container(name: &str, args: &[&str]) -> Value {
+    json!({
+        "name": name,
+        "image": tool_image(),
+        "imagePullPolicy": "IfNotPresent",
+        "args": args,
+        "resources": { "requests": { "cpu": "5m", "memory": "8Mi" } },
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": { "drop": ["ALL"] },
+        },
+    })
+}
+
+fn pod_spec(container: Value) -> Value {
+    json!({
+        "terminationGracePeriodSeconds": 5,
+        "securityContext": {
+            "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        "containers": [container],
+    })
+}

@@ -1,0 +1,217 @@
+//! Runs tests side by side on one cluster, and takes it down whatever happens.
+//!
+//! A runner of our own, because the usual one ends the process without telling anybody: a cluster, its processes and
+//! network namespaces would stay. The arguments are those of the usual one, as far as people use them:
+//! `[FILTER…] [--exact] [--skip FILTER] [--list] [--test-threads N]`.
+
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::{Cluster, World};
+
+/// Tests at the same time, unless said otherwise: pods start one after the other on a small machine anyway.
+const SIDE_BY_SIDE: usize = 4;
+/// A test that takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(420);
+
+type Body = fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One test.
+#[derive(Clone)]
+pub struct Test {
+    name: &'static str,
+    body: Body,
+}
+
+impl Test {
+    /// `name` is a sentence, with its module before it.
+    pub const fn new(name: &'static str, body: Body) -> Self {
+        Self { name, body }
+    }
+}
+
+/// Names the tests of a module: `tests![story, load]` inside module `x` gives `x::story`, `x::load`.
+#[macro_export]
+macro_rules! tests {
+    ($($name:ident),+ $(,)?) => {
+        /// The tests of this module.
+        pub fn tests() -> Vec<$crate::Test> {
+            vec![$($crate::Test::new(
+                concat!(module_path!(), "::", stringify!($name)),
+                |world| Box::pin($name(world)),
+            )),+]
+        }
+    };
+}
+
+/// Runs the tests that the command line asks for.
+pub fn run(tests: Vec<Test>) -> ExitCode {
+    let wanted = Wanted::parse(std::env::args().skip(1));
+    let tests: Vec<Test> = tests.into_iter().filter(|test| wanted.wants(test.name)).collect();
+    if wanted.list {
+        tests.iter().for_each(|test| println!("{}: test", test.name));
+        return ExitCode::SUCCESS;
+    }
+    if tests.is_empty() {
+        println!("no test is asked for");
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(run_on_a_cluster(tests, wanted.side_by_side))
+}
+
+async fn run_on_a_cluster(tests: Vec<Test>, side_by_side: usize) -> ExitCode {
+    let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be taken");
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be taken");
+    let started = Instant::now();
+    let cluster = match Cluster::start().await {
+        Ok(cluster) => Arc::new(cluster),
+        Err(error) => {
+            eprintln!("no cluster: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!(
+        "cluster after {:.1} s; {} tests, {side_by_side} side by side",
+        started.elapsed().as_secs_f64(),
+        tests.len()
+    );
+    let failed = tokio::select! {
+        failed = run_all(tests, Arc::clone(&cluster), side_by_side) => Some(failed),
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    cluster.stop().await;
+    let seconds = started.elapsed().as_secs_f64();
+    match failed {
+        Some(failed) if failed.is_empty() => {
+            println!("\ntest result: ok. all passed; {seconds:.1} s");
+            ExitCode::SUCCESS
+        }
+        Some(failed) => {
+            println!(
+                "\ntest result: FAILED. {} failed; {seconds:.1} s\n  {}",
+                failed.len(),
+                failed.join("\n  ")
+            );
+            ExitCode::FAILURE
+        }
+        None => {
+            println!("\ninterrupted");
+            ExitCode::from(130)
+        }
+    }
+}
+
+/// Gives the names of those that failed.
+async fn run_all(tests: Vec<Test>, cluster: Arc<Cluster>, side_by_side: usize) -> Vec<&'static str> {
+    let places = Arc::new(Semaphore::new(side_by_side));
+    let mut running = JoinSet::new();
+    for test in tests {
+        let (places, cluster) = (Arc::clone(&places), Arc::clone(&cluster));
+        running.spawn(async move {
+            let _place = places.acquire_owned().await;
+            let started = Instant::now();
+            let passed = run_one(&test, cluster).await;
+            println!(
+                "test {} ... {} ({:.1} s)",
+                test.name,
+                if passed { "ok" } else { "FAILED" },
+                started.elapsed().as_secs_f64()
+            );
+            (test.name, passed)
+        });
+    }
+    let mut failed = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok((_, true)) => {}
+            Ok((name, false)) => failed.push(name),
+            Err(_) => failed.push("a test's own task"),
+        }
+    }
+    failed.sort_unstable();
+    failed
+}
+
+async fn run_one(test: &Test, cluster: Arc<Cluster>) -> bool {
+    let name = test.name;
+    let made = std::panic::AssertUnwindSafe(World::new(cluster, name)).catch_unwind().await;
+    let Ok(world) = made else {
+        eprintln!("{name}: could not begin");
+        return false;
+    };
+    // In a task of its own, so that a panic ends the test and nothing else.
+    let mut task = JoinSet::new();
+    task.spawn((test.body)(world.clone()));
+    let ended = tokio::time::timeout(LONGEST, task.join_next()).await;
+    if ended.is_err() {
+        eprintln!("{name}: not ended within {LONGEST:?}");
+    }
+    task.shutdown().await;
+    world.remove().await;
+    matches!(ended, Ok(Some(Ok(()))))
+}
+
+struct Wanted {
+    filters: Vec<String>,
+    skip: Vec<String>,
+    exact: bool,
+    list: bool,
+    side_by_side: usize,
+}
+
+impl Wanted {
+    fn parse(args: impl Iterator<Item = String>) -> Self {
+        let mut wanted = Self {
+            filters: Vec::new(),
+            skip: Vec::new(),
+            exact: false,
+            list: false,
+            side_by_side: SIDE_BY_SIDE,
+        };
+        let mut args = args;
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--exact" => wanted.exact = true,
+                "--list" => wanted.list = true,
+                "--skip" => wanted.skip.extend(args.next()),
+                "--test-threads" => {
+                    wanted.side_by_side = args.next().and_then(|n| n.parse().ok()).unwrap_or(SIDE_BY_SIDE);
+                }
+                // Flags of the usual runner that mean nothing here.
+                flag if flag.starts_with('-') => {}
+                _ => wanted.filters.push(arg),
+            }
+        }
+        wanted
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        let fits = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
+        (self.filters.is_empty() || self.filters.iter().any(fits)) && !self.skip.iter().any(fits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_choose_tests_as_everywhere() {
+        let wanted = |line: &str| Wanted::parse(line.split_whitespace().map(str::to_owned));
+        assert!(wanted("").wants("a::b"));
+        assert!(wanted("b --nocapture").wants("a::b"));
+        assert!(!wanted("c").wants("a::b"));
+        assert!(!wanted("b --exact").wants("a::b"));
+        assert!(!wanted("--skip b").wants("a::b"));
+        assert_eq!(wanted("--test-threads 2").side_by_side, 2);
+    }
+}

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Builds the programs that run in test clusters, and writes an image of each to target/images.
+# An image holds one static file and nothing else; tests also run some of them on the laptop (target/images/bin).
+#   images.sh [shop|all]      default: all
+set -eu
+cd "$(dirname "$0")/.."
+what=${1:-all}
+host=$(rustc -vV | sed -n 's/^host: //p')
+packages="-p devbridge-examples"
+programs="shop-web shop-catalog shop-stock shop-visitor"
+if [ "$what" = all ]; then
+    packages="$packages -p devbridge-test-tool"
+    programs="$programs tool"
+fi
+# A target of its own name, so that the flags for a static file do not touch build scripts.
+# shellcheck disable=SC2086 # several words each
+RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
+    cargo build --release --quiet --target "$host" $packages --bins
+built=${CARGO_TARGET_DIR:-target}/$host/release
+out=target/images
+mkdir -p "$out/bin"
+for program in $programs; do
+    cp "$built/$program" "$out/bin/$program"
+done
+image() { # NAME ENTRYPOINT FILE…
+    name=$1 entrypoint=$2
+    shift 2
+    files=
+    for file in "$@"; do files="$files $out/bin/$file=/$file"; done
+    # shellcheck disable=SC2086 # several words
+    tests/cluster/bin/cluster image -o "$out/$name.tar" --name "${DEVBRIDGE_TEST_IMAGES:-devbridge.test}/$name:1" \
+        --entrypoint "$entrypoint" $files
+}
+image shop-web /shop-web shop-web shop-visitor
+image shop-catalog /shop-catalog shop-catalog
+image shop-stock /shop-stock shop-stock
+[ "$what" = shop ] || image tool /tool tool
