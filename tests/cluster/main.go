@@ -17,10 +17,7 @@ func main() {
 	if name := filepath.Base(os.Args[0]); isComponent(name) {
 		runComponent(name, args)
 	}
-	if len(args) > 0 && isComponent(args[0]) {
-		if args[0] == "kubectl" {
-			command.UseKubeconfig(command.Globals{})
-		}
+	if len(args) > 0 && isComponent(args[0]) && args[0] != "kubectl" {
 		runComponent(args[0], args[1:])
 	}
 	os.Exit(command.Main(args, runComponent))

@@ -20,6 +20,9 @@ const (
 	killLimit = 15 * time.Second
 	// cgroupLimit is how long an empty cgroup may stay busy.
 	cgroupLimit = 5 * time.Second
+	// reapLimit is how long the first process of the machine may take to ask about
+	// dead children that became its own. The dead hold nothing, so it is no error.
+	reapLimit = 2 * time.Second
 	// killPause lies between two looks at what is still alive.
 	killPause = 5 * time.Millisecond
 )
@@ -45,7 +48,8 @@ func Remove(i instance.Instance) error {
 	for _, path := range cgroups {
 		cgroup.Thaw(path)
 	}
-	problems := []error{killAll(finder), unmountBelow(i.Dir)}
+	killed, err := killAll(finder)
+	problems := []error{err, unmountBelow(i.Dir)}
 	for _, path := range cgroups {
 		problems = append(problems, cgroup.Remove(path, cgroupLimit))
 	}
@@ -58,6 +62,7 @@ func Remove(i instance.Instance) error {
 	}
 	// The folder of all instances goes with the last of them.
 	_ = os.Remove(instance.Root)
+	waitReaped(killed)
 	if left := Left(i); len(left) > 0 {
 		return fmt.Errorf("left behind: %s", strings.Join(left, "; "))
 	}
@@ -96,13 +101,14 @@ func Left(i instance.Instance) []string {
 }
 
 // killAll kills until two looks in a row find nothing: a process may have been
-// starting another between a look and its end.
-func killAll(f Finder) error {
+// starting another between a look and its end. It returns whom it killed.
+func killAll(f Finder) (map[int]bool, error) {
+	killed := map[int]bool{}
 	deadline := time.Now().Add(killLimit)
 	for quiet := 0; quiet < 2; {
 		processes, err := f.Processes()
 		if err != nil {
-			return err
+			return killed, err
 		}
 		if len(processes) == 0 {
 			quiet++
@@ -110,16 +116,26 @@ func killAll(f Finder) error {
 		}
 		quiet = 0
 		if time.Now().After(deadline) {
-			return fmt.Errorf("still alive after %v: %v", killLimit, processes)
+			return killed, fmt.Errorf("still alive after %v: %v", killLimit, processes)
 		}
 		for _, p := range processes {
 			if err := f.kill(p); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("kill %v: %w", p, err)
+				return killed, fmt.Errorf("kill %v: %w", p, err)
 			}
+			killed[p.PID] = true
 		}
 		time.Sleep(killPause)
 	}
-	return nil
+	return killed, nil
+}
+
+func waitReaped(pids map[int]bool) {
+	deadline := time.Now().Add(reapLimit)
+	for pid := range pids {
+		for syscall.Kill(pid, 0) == nil && time.Now().Before(deadline) {
+			time.Sleep(killPause)
+		}
+	}
 }
 
 // unmountBelow unmounts what is mounted below a folder, in this mount namespace;

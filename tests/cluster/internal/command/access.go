@@ -18,8 +18,8 @@ import (
 // followPause lies between two looks at a log that grows.
 const followPause = 100 * time.Millisecond
 
-// UseKubeconfig makes this cluster the one that kubectl means when its flags name none.
-func UseKubeconfig(g Globals) {
+// useKubeconfig makes this cluster the one that kubectl means when its flags name none.
+func useKubeconfig(g Globals) {
 	if i, err := g.instance(); err == nil {
 		if _, err := os.Stat(i.Kubeconfig()); err == nil {
 			os.Setenv("KUBECONFIG", i.Kubeconfig())

@@ -85,7 +85,7 @@ func Main(args []string, run RunComponent) int {
 		return 2
 	}
 	if args[0] == "kubectl" {
-		UseKubeconfig(g)
+		useKubeconfig(g)
 		run(args[0], args[1:])
 	}
 	c, known := commands[args[0]]
