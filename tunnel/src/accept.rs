@@ -5,8 +5,9 @@
 
 mod desk;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
+use futures::{Stream, StreamExt, stream};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, mpsc},
@@ -15,6 +16,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
+    carrier::Carrier,
     connection::{Connection, RESUME},
     identity::{KeyPair, PublicKey},
     tasks::Tasks,
@@ -24,7 +26,7 @@ use crate::{
 use desk::Desk;
 
 /// Carriers that have not said hello yet.
-const MAX_GREETINGS: usize = 64;
+const MAX_SILENT: usize = 64;
 /// Sessions that wait for [`Acceptor::accept`].
 const MAX_WAITING: usize = 16;
 /// Until the next attempt, when the system has no descriptors left.
@@ -45,30 +47,33 @@ impl Acceptor {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(listener: TcpListener, keys: KeyPair, laptop: PublicKey) -> Result<Self, SetupError> {
-        Self::with_resume(listener, keys, laptop, RESUME)
+        Self::over(carriers(listener), keys, laptop, RESUME)
     }
 
-    /// As [`Self::new`]; sessions live for `resume` without a carrier.
+    /// As [`Self::new`], with carriers from anywhere; sessions live for `resume` without one.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn with_resume(
-        listener: TcpListener,
+    pub fn over<S>(
+        carriers: S,
         keys: KeyPair,
         laptop: PublicKey,
         resume: Duration,
-    ) -> Result<Self, SetupError> {
+    ) -> Result<Self, SetupError>
+    where
+        S: Stream<Item = Carrier> + Send + 'static,
+    {
         let (sessions_tx, sessions_rx) = mpsc::channel(MAX_WAITING);
         let desk = Desk::new(transport::server(&keys, laptop, resume)?, resume, sessions_tx);
         let tasks = Tasks::default();
-        tasks.spawn_until_stopped(listen(listener, Arc::new(desk)));
+        tasks.spawn_until_stopped(receive(carriers, Arc::new(desk)));
         Ok(Self { sessions_rx, _tasks: tasks })
     }
 
     /// The next session whose laptop has proven its key. Cancel safe.
     ///
     /// # Errors
-    /// When the listener is gone, which only the end of the runtime does.
+    /// When there are no more carriers; a listener never ends.
     pub async fn accept(&mut self) -> Result<Connection, AcceptError> {
         self.sessions_rx.recv().await.ok_or(AcceptError::Stopped)
     }
@@ -77,26 +82,41 @@ impl Acceptor {
 /// There will be no more sessions.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    /// The task that listens has ended.
+    /// There are no more carriers.
     #[error("no more sessions are accepted")]
     Stopped,
 }
 
-async fn listen(listener: TcpListener, desk: Arc<Desk>) {
-    let carriers = Tasks::default();
-    let greetings = Arc::new(Semaphore::new(MAX_GREETINGS));
-    loop {
-        // The semaphore is never closed.
-        let Ok(permit) = greetings.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((tcp, _)) => {
-                let desk = desk.clone();
-                carriers.spawn_until_stopped(async move { desk.receive(tcp, permit).await });
-            }
-            Err(error) => {
-                warn!(%error, "no carrier can be accepted");
-                time::sleep(ACCEPT_PAUSE).await;
+/// The carriers that a listener accepts.
+pub fn carriers(listener: TcpListener) -> impl Stream<Item = Carrier> + Send + 'static {
+    stream::unfold(listener, |listener| async move {
+        loop {
+            match listener.accept().await {
+                Ok((tcp, _)) => {
+                    // Fails only on a connection that is gone already.
+                    let _ = tcp.set_nodelay(true);
+                    return Some((Carrier::from_io(tcp), listener));
+                }
+                Err(error) => {
+                    warn!(%error, "no carrier can be accepted");
+                    time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
+    })
+}
+
+async fn receive<S: Stream<Item = Carrier>>(carriers: S, desk: Arc<Desk>) {
+    let tasks = Tasks::default();
+    let silent = Arc::new(Semaphore::new(MAX_SILENT));
+    let mut carriers = pin!(carriers);
+    // The semaphore is never closed.
+    while let Ok(permit) = silent.clone().acquire_owned().await
+        && let Some(carrier) = carriers.next().await
+    {
+        let desk = desk.clone();
+        tasks.spawn_until_stopped(async move { desk.receive(carrier, permit).await });
     }
+    // No more will come, but some may still be in their handshake.
+    tasks.finished().await;
 }

@@ -251,3 +251,16 @@ pub enum OpenError {
 fn cut(reason: &str) -> &str {
     reason.get(..reason.floor_char_boundary(MAX_REASON)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        let long = cut(&"ä".repeat(150)).to_owned();
+        assert_eq!(long.len(), MAX_REASON);
+        assert_eq!(cut(&format!("x{}", "ä".repeat(150))).len(), MAX_REASON - 1);
+    }
+}

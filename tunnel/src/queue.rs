@@ -159,8 +159,9 @@ mod tests {
         while !queue.is_full() {
             queue.push(MAX_DATAGRAM, &[0; MAX_DATAGRAM as usize]);
         }
-        queue.wait(Waker::noop());
-        queue.wait(Waker::noop());
+        let waker = futures::task::noop_waker();
+        queue.wait(&waker);
+        queue.wait(&waker);
         let (_, woken) = queue.pop().unwrap();
         assert_eq!(woken.len(), 1);
         assert!(!queue.is_full());

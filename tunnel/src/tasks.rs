@@ -63,6 +63,12 @@ impl Tasks {
         self.0.tracker.len()
     }
 
+    /// Waits until every task has ended; no more may be started.
+    pub async fn finished(&self) {
+        self.0.tracker.close();
+        self.0.tracker.wait().await;
+    }
+
     /// Asks every task to stop and waits. What still runs after `grace` is dropped at its next await.
     pub async fn stop(&self, grace: Duration) {
         self.0.stopping.cancel();

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use futures::SinkExt;
 use quinn::{ConnectionError, Endpoint, ServerConfig};
 use tokio::{
-    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{self, Instant},
 };
@@ -79,8 +78,8 @@ impl Desk {
     }
 
     /// Handles a carrier until it belongs to a session. `silent` is returned when it has said hello.
-    pub(super) async fn receive(&self, tcp: TcpStream, silent: OwnedSemaphorePermit) {
-        let connection = match self.admit(tcp, silent).await {
+    pub(super) async fn receive(&self, carrier: Carrier, silent: OwnedSemaphorePermit) {
+        let connection = match self.admit(carrier, silent).await {
             Ok(Some(connection)) => connection,
             Ok(None) => return,
             Err(error @ Refused::Handshake(_)) => {
@@ -95,12 +94,9 @@ impl Desk {
     /// The session that begins with this carrier, if it is not the next one of a session.
     async fn admit(
         &self,
-        tcp: TcpStream,
+        mut carrier: Carrier,
         silent: OwnedSemaphorePermit,
     ) -> Result<Option<Connection>, Refused> {
-        // Fails only on a connection that is gone already.
-        let _ = tcp.set_nodelay(true);
-        let mut carrier = Carrier::from_io(tcp);
         let (hello, first) = greeting::<Hello>(&mut carrier.incoming).await?;
         drop(silent);
         if hello.protocol != PROTOCOL {
