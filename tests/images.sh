@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the programs that run in test clusters, and writes an image of each to target/images.
 # An image holds one static file and nothing else; tests also run some of them on the laptop (target/images/bin).
-#   images.sh [shop|all]      default: all
+#   images.sh [all|shop|programs]     all: default; shop: without the tests' own; programs: the shop's, and no images
 set -eu
 cd "$(dirname "$0")/.."
 what=${1:-all}
@@ -22,6 +22,7 @@ mkdir -p "$out/bin"
 for program in $programs; do
     cp "$built/$program" "$out/bin/$program"
 done
+[ "$what" != programs ] || exit 0
 image() { # NAME ENTRYPOINT FILE…
     name=$1 entrypoint=$2
     shift 2
@@ -34,4 +35,4 @@ image() { # NAME ENTRYPOINT FILE…
 image shop-web /shop-web shop-web shop-visitor
 image shop-catalog /shop-catalog shop-catalog
 image shop-stock /shop-stock shop-stock
-[ "$what" = shop ] || image tool /tool tool
+[ "$what" != all ] || image tool /tool tool

@@ -69,7 +69,7 @@ fn talk_until_closed(
             Err(error) => return Err(error),
         };
         let response = answer(&request);
-        let close = request.close || stopping.is_set();
+        let close = request.close || stopping.is_asked();
         write_response(&mut writer, &response, close, request.method == "HEAD")?;
         if close {
             return Ok(());

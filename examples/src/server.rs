@@ -7,7 +7,7 @@
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,19 +22,26 @@ const IDLE_LOOK: Duration = Duration::from_millis(500);
 /// How long a client may take for each part of what it has begun to send.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Tells a connection's thread that the program is about to end.
+/// Tells a connection's thread how near the program's end is.
 #[derive(Debug, Clone, Default)]
-pub struct Stopping(Arc<AtomicBool>);
+pub struct Stopping(Arc<AtomicU8>);
+
+const ASKED: u8 = 1;
+const CLOSED: u8 = 2;
 
 impl Stopping {
-    /// Whether the program was asked to end.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// The program was asked to end: clients should come back on another connection.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= ASKED
     }
 
-    /// Asks the program to end.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Nothing new is accepted any more: idle connections end.
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= CLOSED
+    }
+
+    fn set(&self, how_near: u8) {
+        self.0.store(how_near, Ordering::Relaxed);
     }
 }
 
@@ -54,17 +61,16 @@ pub fn run(port: u16, talk: impl Fn(TcpStream, &Stopping) + Send + Sync + 'stati
         TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)))?;
     let address = listener.local_addr()?;
     let stopping = Stopping::default();
-    let closed = Stopping::default();
     let open = Arc::new(AtomicUsize::new(0));
     let accepting = thread::spawn({
-        let (stopping, closed, open) = (stopping.clone(), closed.clone(), Arc::clone(&open));
-        move || accept(&listener, &stopping, &closed, &open, Arc::new(talk))
+        let (stopping, open) = (stopping.clone(), Arc::clone(&open));
+        move || accept(&listener, &stopping, &open, Arc::new(talk))
     });
 
     signals.wait()?;
-    stopping.set();
+    stopping.set(ASKED);
     thread::sleep(ACCEPT_ON);
-    closed.set();
+    stopping.set(CLOSED);
     wake(address);
     let _ = accepting.join();
     let deadline = Instant::now() + FINISH;
@@ -74,17 +80,12 @@ pub fn run(port: u16, talk: impl Fn(TcpStream, &Stopping) + Send + Sync + 'stati
     Ok(())
 }
 
-fn accept<T>(
-    listener: &TcpListener,
-    stopping: &Stopping,
-    closed: &Stopping,
-    open: &Arc<AtomicUsize>,
-    talk: Arc<T>,
-) where
+fn accept<T>(listener: &TcpListener, stopping: &Stopping, open: &Arc<AtomicUsize>, talk: Arc<T>)
+where
     T: Fn(TcpStream, &Stopping) + Send + Sync + 'static,
 {
     for stream in listener.incoming() {
-        if closed.is_set() {
+        if stopping.is_closed() {
             return;
         }
         let Ok(stream) = stream else { continue };
@@ -122,7 +123,7 @@ pub fn wait_for_input(reader: &mut BufReader<TcpStream>, stopping: &Stopping) ->
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if stopping.is_set() {
+                if stopping.is_closed() {
                     return Ok(false);
                 }
             }

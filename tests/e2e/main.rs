@@ -8,8 +8,28 @@
 
 use std::process::ExitCode;
 
+mod bytes;
+mod commands;
+mod environment;
+mod fallback;
+mod load;
+mod refusals;
 mod story;
+mod undo;
 
 fn main() -> ExitCode {
-    harness::run([story::tests()].concat())
+    // The longest first, so that the run ends soon after the last one began.
+    harness::run(
+        [
+            undo::tests(),
+            load::tests(),
+            bytes::tests(),
+            fallback::tests(),
+            story::tests(),
+            environment::tests(),
+            commands::tests(),
+            refusals::tests(),
+        ]
+        .concat(),
+    )
 }

@@ -14,25 +14,33 @@ pub(crate) fn image_prefix() -> String {
 
 /// A service that tells who answered: a Deployment and its Service.
 ///
-/// Container ports: `http` 8080, `raw` 9000, `greeting` 9001. Service ports: 80 (`http`, by name), 9000 and 9001.
+/// The container listens on 8080, which the Service calls `http` and offers as 80.
 #[derive(Debug, Clone)]
 pub struct Echo {
     name: String,
     replicas: u32,
     spec: Value,
     env: Vec<Value>,
+    raw: bool,
 }
 
 impl Echo {
     /// One replica.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), replicas: 1, spec: json!({}), env: Vec::new() }
+        Self { name: name.to_owned(), replicas: 1, spec: json!({}), env: Vec::new(), raw: false }
     }
 
     /// So many pods.
     #[must_use]
     pub fn replicas(mut self, replicas: u32) -> Self {
         self.replicas = replicas;
+        self
+    }
+
+    /// Two ports more, by number: 9000 for raw bytes, and 9001, where the service speaks first.
+    #[must_use]
+    pub fn raw(mut self) -> Self {
+        self.raw = true;
         self
     }
 
@@ -57,13 +65,18 @@ impl Echo {
     /// The Deployment and the Service.
     pub(crate) fn objects(&self) -> [Value; 2] {
         let labels = json!({ "app": self.name });
-        let mut container =
-            container("app", &["serve", "--port", "8080", "--raw-port", "9000", "--greeting-port", "9001"]);
-        container["ports"] = json!([
-            { "name": "http", "containerPort": 8080 },
-            { "name": "raw", "containerPort": 9000 },
-            { "name": "greeting", "containerPort": 9001 },
-        ]);
+        let mut args = vec!["serve", "--port", "8080"];
+        let mut ports = vec![json!({ "name": "http", "containerPort": 8080 })];
+        let mut service_ports = vec![json!({ "name": "http", "port": 80, "targetPort": "http" })];
+        if self.raw {
+            args.extend(["--raw-port", "9000", "--greeting-port", "9001"]);
+            for (name, port) in [("raw", 9000), ("greeting", 9001)] {
+                ports.push(json!({ "name": name, "containerPort": port }));
+                service_ports.push(json!({ "name": name, "port": port, "targetPort": port }));
+            }
+        }
+        let mut container = container("app", &args);
+        container["ports"] = json!(ports);
         container["env"] = json!(self.env);
         container["readinessProbe"] =
             json!({ "httpGet": { "path": "/", "port": "http" }, "periodSeconds": 1 });
@@ -84,14 +97,7 @@ impl Echo {
             json!({
                 "apiVersion": "v1", "kind": "Service",
                 "metadata": { "name": self.name },
-                "spec": {
-                    "selector": labels,
-                    "ports": [
-                        { "name": "http", "port": 80, "targetPort": "http" },
-                        { "name": "raw", "port": 9000, "targetPort": 9000 },
-                        { "name": "greeting", "port": 9001, "targetPort": 9001 },
-                    ],
-                },
+                "spec": { "selector": labels, "ports": service_ports },
             }),
         ]
     }

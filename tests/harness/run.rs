@@ -63,8 +63,23 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
         println!("no test is asked for");
         return ExitCode::SUCCESS;
     }
+    panic_in_one_line();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(run_on_a_cluster(tests, wanted.side_by_side))
+}
+
+tokio::task_local! {
+    /// Which test runs in this task.
+    static NAME: &'static str;
+}
+
+/// A panic is a test's failure here: what it says counts, and not where the runtime was then.
+fn panic_in_one_line() {
+    std::panic::set_hook(Box::new(|panic| {
+        let name = NAME.try_with(|name| *name).unwrap_or("outside of tests");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("---- {name} at {place}\n{}\n", panic.payload_as_str().unwrap_or_default());
+    }));
 }
 
 async fn run_on_a_cluster(tests: Vec<Test>, side_by_side: usize) -> ExitCode {
@@ -143,14 +158,14 @@ async fn run_all(tests: Vec<Test>, cluster: Arc<Cluster>, side_by_side: usize) -
 
 async fn run_one(test: &Test, cluster: Arc<Cluster>) -> bool {
     let name = test.name;
-    let made = std::panic::AssertUnwindSafe(World::new(cluster, name)).catch_unwind().await;
+    let making = NAME.scope(name, World::new(cluster, name));
+    let made = std::panic::AssertUnwindSafe(making).catch_unwind().await;
     let Ok(world) = made else {
-        eprintln!("{name}: could not begin");
         return false;
     };
     // In a task of its own, so that a panic ends the test and nothing else.
     let mut task = JoinSet::new();
-    task.spawn((test.body)(world.clone()));
+    task.spawn(NAME.scope(name, (test.body)(world.clone())));
     let ended = tokio::time::timeout(LONGEST, task.join_next()).await;
     if ended.is_err() {
         eprintln!("{name}: not ended within {LONGEST:?}");

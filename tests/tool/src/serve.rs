@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -108,7 +108,8 @@ pub async fn listen(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Serves one port until dropped; connections end with it.
+/// Serves one port until dropped; connections end with it. While stopping, answers tell clients to come back on another
+/// connection, so that few are left then.
 pub async fn accept(listener: TcpListener, manner: Manner, by: String, stopping: watch::Receiver<bool>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -134,16 +135,10 @@ pub async fn accept(listener: TcpListener, manner: Manner, by: String, stopping:
     }
 }
 
-async fn answer_all(mut stream: TcpStream, by: &str, mut stopping: watch::Receiver<bool>) -> io::Result<()> {
+async fn answer_all(mut stream: TcpStream, by: &str, stopping: watch::Receiver<bool>) -> io::Result<()> {
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
     loop {
-        tokio::select! {
-            // Requests first: one that has arrived is answered also while ending.
-            biased;
-            begun = reader.fill_buf() => if begun?.is_empty() { return Ok(()) },
-            _ = stopping.wait_for(|stop| *stop) => return Ok(()),
-        }
         let Some(head) = Head::read(&mut reader).await? else { return Ok(()) };
         let body = head.body(&mut reader).await?;
         let (status, answer) = answer(&head, &body, by).await;
