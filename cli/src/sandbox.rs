@@ -57,7 +57,7 @@ pub struct Plan {
     pub command: Vec<OsString>,
     /// The whole environment; nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
-    /// Working directory.
+    /// Working directory; must exist.
     pub cwd: PathBuf,
     /// Contents of /etc/resolv.conf. Name servers must not be loopback addresses: those stay inside.
     pub resolv_conf: Vec<u8>,

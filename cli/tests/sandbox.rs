@@ -311,6 +311,32 @@ async fn a_command_that_cannot_run_says_why() {
     assert_eq!((error.exit_code(), error.to_string().as_str()), (Some(127), "cannot run `no-such-command`"));
     let error = start(&[plain.to_str().unwrap()]).await.unwrap_err();
     assert_eq!(error.exit_code(), Some(126));
+    let mut plan = plan(&["true"]);
+    plan.cwd = "/no/such/directory".into();
+    let error = Sandbox::start_by(&executable(), plan).await.unwrap_err();
+    assert_eq!(error.to_string(), "`/no/such/directory` is not a directory");
+}
+
+#[tokio::test]
+async fn with_no_descriptor_free_a_dial_waits_until_there_is_one() {
+    let Some(_) = std::env::var_os(FEW) else { return few_descriptors() };
+    let sandbox = script("exec sleep 60").await;
+    // The stock has taken what there was; a dial takes one of it and gives it back.
+    for _ in 0..100 {
+        let refused = within(sandbox.dialer.dial(1)).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+}
+
+/// Set for the process that may open few descriptors.
+const FEW: &str = "SANDBOX_TEST_FEW";
+
+fn few_descriptors() {
+    let mut command = Command::new("bash");
+    command.args(["-c", "ulimit -n 40; exec \"$@\"", "bash"]).arg(std::env::current_exe().unwrap());
+    let case = "with_no_descriptor_free_a_dial_waits_until_there_is_one";
+    let output = command.args(["--exact", case]).env(FEW, "1").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[tokio::test]

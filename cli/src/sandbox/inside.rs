@@ -78,10 +78,6 @@ fn make(plan: &Plan) -> Result<Made, (Step, io::Error)> {
 /// Starts the command, if the plan has one. It stays in this session and process group: see [`super::Process`].
 fn spawn(plan: &Plan, mask: SigSet) -> io::Result<Option<u32>> {
     let Some((program, arguments)) = plan.command.split_first() else { return Ok(None) };
-    // The kernel's "not found" for the directory would be taken for the program's.
-    if !plan.cwd.is_dir() {
-        return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
-    }
     if program.as_bytes().is_empty() {
         return Err(io::Error::from_raw_os_error(libc::ENOENT));
     }

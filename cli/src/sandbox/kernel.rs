@@ -60,9 +60,9 @@ pub(super) fn prepare(command: &mut std::process::Command, mask: SigSet) {
 
 /// Programs that this process executes from now on get no capabilities, also when its user is root.
 pub(super) fn empty_bounding_set() -> io::Result<()> {
-    for capability in 0..64 {
+    for capability in 0..64 as libc::c_ulong {
         // SAFETY: takes numbers only.
-        if unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } == 0 {
+        if unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability) } == 0 {
             continue;
         }
         let error = io::Error::last_os_error();

@@ -69,6 +69,10 @@ pub(super) struct Ends {
 
 /// Runs `executable` as supervisor and waits until the command runs. Cancelled, it leaves nothing.
 pub(super) async fn start(executable: &Path, plan: Plan) -> Result<Started, SandboxError> {
+    // The kernel's "not found" for the directory would be taken for the program's.
+    if !plan.cwd.is_dir() {
+        return Err(SandboxError::Directory(plan.cwd));
+    }
     let program = plan.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut link = launch(executable, plan).await.map_err(SandboxError::Supervisor)?;
     let started = tokio::time::timeout(START, link.greet(program));
@@ -122,18 +126,14 @@ impl Link {
 
     /// Serves until the supervisor has gone.
     pub(super) async fn run(mut self, mut ends: Ends) {
-        let served = self.serve(&mut ends).await;
+        let asked = self.serve(&mut ends).await;
         ends.stock.close();
-        let lost = ends.exit.send_if_modified(|exit| {
-            let lost = exit.is_none();
-            exit.get_or_insert(Exit::Lost);
-            lost
-        });
+        ends.exit.send_if_modified(|exit| exit.replace(exit.unwrap_or(Exit::Lost)).is_none());
         drop(self.socket);
-        if (lost || served.is_err())
+        if !matches!(asked, Ok(true))
             && let Some(namespace) = &self.namespace
         {
-            tracing::warn!("the sandbox was ended from outside; killing what is left in it");
+            tracing::warn!("the sandbox's supervisor was killed; killing what is left in the sandbox");
             tree::kill_namespace(namespace);
         }
         if let Err(error) = self.supervisor.wait().await {
@@ -141,14 +141,15 @@ impl Link {
         }
     }
 
-    async fn serve(&mut self, ends: &mut Ends) -> io::Result<()> {
+    /// Answers whether the end was asked for.
+    async fn serve(&mut self, ends: &mut Ends) -> io::Result<bool> {
         let mut asked = false;
         let mut exhausted = false;
         let mut leaving = false;
         loop {
             tokio::select! {
                 received = self.socket.receive() => match received? {
-                    None => return Ok(()),
+                    None => return Ok(leaving),
                     Some((Report::Sockets, fds)) => {
                         asked = false;
                         exhausted = fds.is_empty();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub enum SandboxError {
         #[source]
         source: io::Error,
     },
+    /// The working directory does not exist.
+    #[error("`{}` is not a directory", .0.display())]
+    Directory(PathBuf),
     /// A connection made inside did not come out.
     #[error("a connection from the sandbox was not captured")]
     NotCaptured(#[source] io::Error),
@@ -48,10 +51,20 @@ impl SandboxError {
         }
     }
 
-    /// What to do, as far as it can be told from this machine's settings.
+    /// What to do, as far as it can be told from this machine's settings. Reads files of /proc.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { step, source } => Some(hint(*step, source, &Host::read())),
+            // "Not found" though it is there is the kernel's way to say that what runs it is not.
+            Self::Command { program, source }
+                if source.kind() == io::ErrorKind::NotFound
+                    && program.contains('/')
+                    && Path::new(program).exists() =>
+            {
+                Some(format!(
+                    "`{program}` exists, but the interpreter in its first line, or its loader, does not"
+                ))
+            }
             _ => None,
         }
     }
@@ -194,6 +207,14 @@ mod tests {
     #[test]
     fn a_kernel_without_nftables_is_answered_with_its_modules() {
         assert!(hint(Step::Redirect, &refused(libc::ENOENT), &Host::default()).contains("modprobe"));
+    }
+
+    #[test]
+    fn a_script_without_its_interpreter_is_told_from_a_missing_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = |program: String| SandboxError::Command { program, source: refused(libc::ENOENT) };
+        assert!(error(file.path().display().to_string()).hint().unwrap().contains("interpreter"));
+        assert_eq!(error("/no/such/program".into()).hint(), None);
     }
 
     #[test]
