@@ -9,6 +9,9 @@ version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
 minor=${version#v1.} minor=${minor%%.*} base=k8s.io/component-base/version
 export CGO_ENABLED=0
 mkdir -p bin
-go build -trimpath -ldflags='-s -w' -o bin/pause ./cmd/pause
-go build -trimpath -ldflags="-s -w -X $base.gitVersion=$version -X $base.gitMajor=1 -X $base.gitMinor=$minor" -o bin/cluster .
+# Running clusters share the file: a new one takes its name, the old one stays as it is.
+go build -trimpath -ldflags='-s -w' -o bin/pause.new ./cmd/pause
+go build -trimpath -ldflags="-s -w -X $base.gitVersion=$version -X $base.gitMajor=1 -X $base.gitMinor=$minor" -o bin/cluster.new .
+mv bin/pause.new bin/pause
+mv bin/cluster.new bin/cluster
 echo "$stamp" > bin/.stamp

@@ -44,6 +44,15 @@ func TestNothingIsLeftWhenAllStandsStill(t *testing.T) {
 	c.down()
 }
 
+func TestDownNeedsNothingOfTheStateFolder(t *testing.T) {
+	c := newCluster(t, "emptied")
+	c.up()
+	if err := os.RemoveAll(c.Dir); err != nil {
+		t.Fatal(err)
+	}
+	c.down()
+}
+
 func TestNothingIsLeftWhenUpIsKilledOnItsWay(t *testing.T) {
 	for _, after := range []time.Duration{300 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
 		t.Run(after.String(), func(t *testing.T) {
@@ -131,7 +140,8 @@ func (c *cluster) down() {
 	}
 }
 
-// namespaces are those that only the cluster's processes are in.
+// namespaces are those that only the cluster's processes are in. They are held open
+// until the test ends, or the kernel could give their numbers to another cluster's.
 func (c *cluster) namespaces() map[string]bool {
 	processes, err := cleanup.FinderFor(c.Instance).Processes()
 	if err != nil {
@@ -140,7 +150,13 @@ func (c *cluster) namespaces() map[string]bool {
 	found := map[string]bool{}
 	for _, p := range processes {
 		for _, kind := range []string{"net", "mnt"} {
-			link, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", p.PID, kind))
+			path := fmt.Sprintf("/proc/%d/ns/%s", p.PID, kind)
+			held, err := os.Open(path)
+			if err != nil {
+				continue
+			}
+			c.t.Cleanup(func() { held.Close() })
+			link, _ := os.Readlink(path)
 			own, _ := os.Readlink("/proc/self/ns/" + kind)
 			if link != own {
 				found[link] = true
