@@ -15,6 +15,9 @@ use crate::error::{Exit, Failure, chain};
 use crate::output::Output;
 use crate::sandbox;
 
+/// Longest wait for the pod's own answer through a port-forward.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// What one check found.
 enum Found {
     /// Works; what was seen.
@@ -144,19 +147,22 @@ async fn port_forward(cluster: &Cluster) -> Found {
         return Found::Warn(why, "try again in the namespace of your target".into());
     };
     let name = pod.name_any();
-    // Any port will do: that nothing listens there is an answer from the pod's own network.
-    let ports = pod.spec.iter().flat_map(|spec| &spec.containers).flat_map(|c| c.ports.iter().flatten());
-    let port = ports.filter_map(|port| u16::try_from(port.container_port).ok()).next().unwrap_or(1);
+    // Nobody listens on port 1, and that is an answer from the pod's own network, at once.
+    let port = 1;
     let dial = PodPort { cluster: cluster.clone(), pod: name.as_str().into(), port };
     let fix = "a proxy or load balancer before the API server may not pass WebSockets on: ask who runs it";
     match dial.dial().await {
         Err(error) => Found::Fail(format!("to pod {name}: {error}"), fix.into()),
         Ok(mut carrier) => {
             use futures::StreamExt;
-            // Bytes, an end or a refusal come from the pod; silence is a server that waits for its client.
-            match time::timeout(Duration::from_secs(2), carrier.incoming.next()).await {
-                Ok(Some(Err(error))) if error.kind() == std::io::ErrorKind::TimedOut => Found::Fail(error.to_string(), fix.into()),
-                _ => Found::Ok(format!("reaches pod {name} port {port}")),
+            match time::timeout(ANSWER, carrier.incoming.next()).await {
+                Ok(Some(Err(error))) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    Found::Ok(format!("reaches into pod {name}"))
+                }
+                Ok(Some(Ok(_))) => Found::Ok(format!("reaches into pod {name}")),
+                Ok(Some(Err(error))) => Found::Fail(format!("to pod {name}: {error}"), fix.into()),
+                Ok(None) => Found::Fail(format!("to pod {name}: closed without an answer"), fix.into()),
+                Err(_) => Found::Fail(format!("to pod {name}: no answer from the pod"), fix.into()),
             }
         }
     }
