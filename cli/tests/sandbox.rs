@@ -18,6 +18,7 @@ use devbridge::sandbox::{Exit, Plan, Sandbox, SandboxError, check_by};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 /// Bounds every wait; what is waited for takes milliseconds.
@@ -126,33 +127,36 @@ async fn other_udp_fails_at_once() {
 
 #[tokio::test]
 async fn connections_from_one_port_to_two_addresses_are_kept_apart() {
-    let client = r#"
-import socket
-open_ = []
-for host in ("10.1.2.3", "10.1.2.4"):
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(("", 5555))
-    s.settimeout(9)
-    s.connect((host, 80))
-    open_.append((host, s))
-for host, s in open_:
-    assert s.recv(64).decode() == host + ":80"
-"#;
-    if Command::new("python3").arg("--version").output().is_err() {
-        return;
-    }
-    let mut plan = plan(&["python3", "-c", client]);
-    plan.env = std::env::vars_os().collect();
-    let sandbox = Sandbox::start_by(&executable(), plan).await.unwrap();
+    let sandbox = case("connect_twice_from_one_port", "").await;
     let mut streams = Vec::new();
     for _ in 0..2 {
         streams.push(within(sandbox.tcp.accept()).await.unwrap());
     }
     for (stream, to) in &mut streams {
         stream.write_all(to.to_string().as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
     }
     assert_eq!(within(sandbox.process.wait()).await, Exit::Code(0));
+}
+
+/// Not a test of its own: run in the sandbox by the one above.
+#[tokio::test]
+async fn connect_twice_from_one_port() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let mut streams = Vec::new();
+    for host in ["10.1.2.3:80", "10.1.2.4:80"] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind("0.0.0.0:5555".parse().unwrap()).unwrap();
+        streams.push((host, within(socket.connect(host.parse().unwrap())).await.unwrap()));
+    }
+    for (host, mut stream) in streams {
+        let mut text = String::new();
+        within(stream.read_to_string(&mut text)).await.unwrap();
+        assert_eq!(text, host);
+    }
 }
 
 #[tokio::test]
@@ -179,23 +183,30 @@ async fn the_processs_own_loopback_is_its_own() {
     }
 }
 
-/// A server in python that listens on `host`:8080 and answers one connection with its peer's address.
-const SERVER: &str = r#"
-import socket, sys
-family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-s = socket.socket(family)
-s.bind((sys.argv[1], int(sys.argv[2])))
-s.listen(512)
-while True:
-    c, peer = s.accept()
-    c.sendall(peer[0].encode())
-    c.close()
-"#;
+/// Set for processes in a sandbox that are this file again: what they are to do.
+const INSIDE: &str = "SANDBOX_TEST_INSIDE";
 
-async fn server(host: &str, port: &str) -> Sandbox {
-    let mut plan = plan(&["python3", "-c", SERVER, host, port]);
-    plan.env = std::env::vars_os().collect();
+/// A sandbox that runs one of the tests of this file.
+async fn case(name: &str, what: &str) -> Sandbox {
+    let tests = std::env::current_exe().unwrap();
+    let mut plan = plan(&[tests.to_str().unwrap(), "--exact", name, "--quiet"]);
+    plan.env.push((INSIDE.into(), what.into()));
     Sandbox::start_by(&executable(), plan).await.expect("a sandbox")
+}
+
+async fn server(at: &str) -> Sandbox {
+    case("serve", at).await
+}
+
+/// Not a test of its own: a server in a sandbox that tells each client its address.
+#[tokio::test]
+async fn serve() {
+    let Ok(at) = std::env::var(INSIDE) else { return };
+    let listener = tokio::net::TcpListener::bind(at).await.unwrap();
+    loop {
+        let (mut stream, peer) = listener.accept().await.unwrap();
+        stream.write_all(peer.ip().to_string().as_bytes()).await.unwrap();
+    }
 }
 
 async fn listens(sandbox: &Sandbox, ports: &[u16]) {
@@ -205,8 +216,9 @@ async fn listens(sandbox: &Sandbox, ports: &[u16]) {
 
 #[tokio::test]
 async fn dial_reaches_a_server_on_either_loopback_address() {
-    for (host, peer) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("0.0.0.0", "127.0.0.1")] {
-        let sandbox = server(host, "8080").await;
+    for (at, peer) in [("127.0.0.1:8080", "127.0.0.1"), ("[::1]:8080", "::1"), ("0.0.0.0:8080", "127.0.0.1")]
+    {
+        let sandbox = server(at).await;
         listens(&sandbox, &[8080]).await;
         let mut stream = within(sandbox.dialer.dial(8080)).await.unwrap();
         let mut text = String::new();
@@ -228,7 +240,7 @@ async fn dial_is_refused_where_nobody_listens_and_after_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_dials_at_once_than_sockets_in_stock_all_succeed() {
-    let sandbox = server("127.0.0.1", "8080").await;
+    let sandbox = server("127.0.0.1:8080").await;
     listens(&sandbox, &[8080]).await;
     let started = Instant::now();
     let mut dials = tokio::task::JoinSet::new();
@@ -246,13 +258,13 @@ async fn more_dials_at_once_than_sockets_in_stock_all_succeed() {
 
 #[tokio::test]
 async fn a_privileged_port_may_be_used_as_in_a_pod() {
-    let sandbox = server("127.0.0.1", "80").await;
+    let sandbox = server("127.0.0.1:80").await;
     listens(&sandbox, &[80]).await;
 }
 
 #[tokio::test]
 async fn the_list_of_listening_ports_follows_the_process() {
-    let sandbox = server("127.0.0.1", "8080").await;
+    let sandbox = server("127.0.0.1:8080").await;
     listens(&sandbox, &[8080]).await;
     sandbox.process.signal(Signal::SIGKILL).await;
     listens(&sandbox, &[]).await;
