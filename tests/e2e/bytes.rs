@@ -27,7 +27,7 @@ async fn a_gibibyte_arrives_unchanged_both_ways(world: World) {
     for direction in ["up", "down"] {
         let ended = world.tool_ends(&["raw", direction, "web:9000", "--bytes", GIB], BULK).await;
         assert!(ended.success, "{direction}: {:?}\n{session:?}", ended.lines);
-        println!("1 GiB {direction}: {}", ended.last());
+        world.note(&format!("1 GiB {direction} in {:.1} s", ended.last()["seconds"].as_f64().unwrap()));
     }
 }
 

@@ -120,6 +120,11 @@ impl World {
         self.folder().join(name)
     }
 
+    /// Says a figure that is worth knowing, but that no test should fail for.
+    pub fn note(&self, text: &str) {
+        println!("  {}: {text}", self.namespace());
+    }
+
     // ---- The cluster
 
     /// An object of the namespace: `get("v1", "services/web")`.
