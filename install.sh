@@ -106,11 +106,13 @@ program() {
     [ -f "$file" ] && beside=$file
   done
   if [ -n "$archive" ]; then
-    say "$(unpack "$archive")/devbridge"
+    files=$(unpack "$archive") || exit 1
+    say "$files/devbridge"
   elif [ -f "$here/devbridge" ]; then
     say "$here/devbridge"
   elif [ -n "$beside" ]; then
-    say "$(unpack "$beside")/devbridge"
+    files=$(unpack "$beside") || exit 1
+    say "$files/devbridge"
   elif [ -x "$here/packaging/build.sh" ]; then
     command -v cargo > /dev/null || die "building needs Rust: see https://rustup.rs"
     "$here/packaging/build.sh" --out "$here/target/dist" >&2
@@ -131,7 +133,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 architecture > /dev/null
-from=$(program)
+from=$(program) || exit 1
 version=$("$from" version) || die "this program does not run here: $from"
 
 mkdir -p "$prefix"

@@ -197,6 +197,7 @@ if wanted unit || wanted cluster; then
 fi
 if wanted cluster; then
   step check 'build: devbridge' packaging/build.sh || true
+  step check 'release and install' tests/install.sh || true
   built=0
   step check 'build: cluster' wait $go_build || { built=1 && cat "$logs/cluster-build.log"; }
   [ $built = 0 ] && { step check 'build: images' tests/images.sh || true; }

@@ -1,0 +1,33 @@
+# Shortcuts; each is one line over what the scripts do, so that nobody needs `just`.
+
+# Everything that CI runs, word for word.
+check:
+    .ci/run
+
+# Format, lints, documentation, who depends on whom.
+lint:
+    tests/run.sh checks
+
+# All tests that need no cluster.
+test:
+    tests/run.sh unit
+
+# devbridge on a real Kubernetes.
+e2e:
+    tests/run.sh cluster
+
+# One cluster test after a change: `just one NAME`.
+one name:
+    packaging/build.sh --quick && cargo test --workspace --test cluster -- {{name}}
+
+# The command with the agent in it, in target/dist.
+build:
+    packaging/build.sh
+
+# The archive that install.sh unpacks.
+release:
+    packaging/release.sh
+
+# For the user who builds: into ~/.local, without root.
+install:
+    ./install.sh
