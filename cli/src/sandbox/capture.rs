@@ -127,6 +127,10 @@ impl CapturedDns {
     /// socket's buffer; clients repeat those that are lost.
     ///
     /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// Only what ends the socket: a client that went away without its answer is none.
     pub async fn recv(&self) -> io::Result<(Vec<u8>, Asker)> {
         let mut v4 = Vec::with_capacity(MAX_QUERY);
         let mut v6 = Vec::with_capacity(MAX_QUERY);

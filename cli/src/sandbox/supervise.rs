@@ -2,6 +2,9 @@
 //!
 //! One thread, one loop over two descriptors. Its life hangs on the control socket: when devbridge's end closes, for
 //! whatever reason, `kill -9` included, all that was started inside is asked to end and killed after a grace period.
+//! The kernel's parent-death signal guards the command against the supervisor's own death only. Between devbridge and
+//! the supervisor it would do harm: it comes when the *thread* ends that started the child, and a runtime ends threads
+//! as it likes.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
