@@ -26,8 +26,8 @@ pub struct Works {
     pub ipv6: bool,
 }
 
-/// Makes a sandbox without a command and connects from inside to an address of the network; see [`SandboxError::hint`] for what to
-/// do when it fails. Cancel safe: leaves nothing.
+/// Makes a sandbox without a command and connects from inside to an address of the network; see
+/// [`SandboxError::hint`] for what to do when it fails. Cancel safe: leaves nothing.
 pub async fn check() -> Result<Works, SandboxError> {
     check_by(Path::new(super::OWN_EXECUTABLE)).await
 }

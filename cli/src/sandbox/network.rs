@@ -1,8 +1,8 @@
 //! The network inside: one loopback device that takes every address, and rules that turn connections to us.
 //!
-//! A process sees addresses, default routes and a working network. Each TCP connection that does not go to the process's own
-//! loopback is redirected to a listener, each UDP packet to port 53 to a socket; both were made inside and are served
-//! outside. All else is refused at once, because a program that waits for an answer that cannot come looks broken.
+//! A process sees addresses, default routes and a working network. Each TCP connection that does not go to the
+//! process's own loopback is redirected to a listener, each UDP packet to port 53 to a socket; both were made inside
+//! and are served outside. All else is refused at once, because a program that waits for an answer that cannot come looks broken.
 //!
 //! Three traps: the device needs an address of its own as the source of outgoing packets (with 0.0.0.0 replies
 //! vanish); the sockets must be bound to the loopback address itself, or UDP answers come from the wrong one; and
@@ -37,8 +37,8 @@ const LOOPBACK: i32 = 1;
 /// Settings of the namespace.
 ///
 /// All captured connections end at one port, whatever their destination, so a source port that the kernel uses again
-/// for another destination meets its predecessor: in TIME_WAIT that costs the new connection its first packet, thus a second.
-/// Nothing is late or out of order on a loopback device, so neither sockets nor connection tracking have to wait.
+/// for another destination meets its predecessor: in TIME_WAIT that costs the new connection its first packet, thus up
+/// to a second. Nothing is late or out of order on a loopback device, so neither sockets nor connection tracking have to wait.
 const SETTINGS: [(&str, &str); 4] = [
     // As in a pod, the process may listen on any port, 80 included.
     ("ipv4/ip_unprivileged_port_start", "0"),

@@ -68,8 +68,8 @@ impl Process {
         self.listening.clone()
     }
 
-    /// Ends the sandbox as dropping does, and waits until nothing of it is left: 3 s where a process ignores SIGTERM, 8 s
-    /// in the worst case. Not cancel safe in that dropping the future hands the rest to the supervisor.
+    /// Ends the sandbox as dropping does, and waits until nothing of it is left: 3 s where a process ignores SIGTERM,
+    /// 8 s in the worst case. Not cancel safe in that dropping the future hands the rest to the supervisor.
     pub async fn end(self) -> Exit {
         let Self { exit, orders, mut link, .. } = self;
         drop(orders);
