@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 mod bytes;
 mod commands;
+mod control;
 mod environment;
 mod fallback;
 mod load;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
             bytes::tests(),
             fallback::tests(),
             story::tests(),
+            control::tests(),
             environment::tests(),
             commands::tests(),
             refusals::tests(),
