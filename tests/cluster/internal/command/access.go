@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"syscall"
 	"time"
 
 	"devbridge.dev/tests/cluster/internal/instance"
@@ -86,7 +87,7 @@ func logs(g Globals, args []string) error {
 	}
 }
 
-// enter needs no flags of its own, so that all that follows is the command's.
+// enter has no flags of its own: all that follows is the command's.
 func enter(g Globals, args []string) error {
 	i, err := g.instance()
 	if err != nil {
@@ -99,9 +100,14 @@ func enter(g Globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	c := exec.Command("nsenter", append([]string{fmt.Sprintf("--net=/proc/%d/ns/net", pid), fmt.Sprintf("--mount=/proc/%d/ns/mnt", pid), "--"}, args...)...)
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return c.Run()
+	nsenter, err := exec.LookPath("nsenter")
+	if err != nil {
+		return err
+	}
+	namespace := func(kind string) string { return fmt.Sprintf("/proc/%d/ns/%s", pid, kind) }
+	words := append([]string{"nsenter", "--net=" + namespace("net"), "--mount=" + namespace("mnt"), "--"}, args...)
+	// In place of this process: exit status and signals are the command's.
+	return syscall.Exec(nsenter, words, os.Environ())
 }
 
 // nodeProcess is any process that lives in the node's namespaces.

@@ -47,9 +47,11 @@ func TestNothingIsLeftWhenAllStandsStill(t *testing.T) {
 func TestDownNeedsNothingOfTheStateFolder(t *testing.T) {
 	c := newCluster(t, "emptied")
 	c.up()
-	if err := os.RemoveAll(c.Dir); err != nil {
+	away := c.Dir + "-away"
+	if err := os.Rename(c.Dir, away); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(away) })
 	c.down()
 }
 

@@ -16,8 +16,9 @@ func kubernetes(i instance.Instance, name string, args ...string) Component {
 	return Component{Name: name, Program: i.Binary(), Args: append([]string{name}, args...)}
 }
 
-// Store are the components that need no other: etcd, and the node's containerd.
-func Store(i instance.Instance) []Component {
+// Early are the components that are started at once: the API server waits for etcd
+// by itself, and containerd needs neither.
+func Early(i instance.Instance) []Component {
 	return []Component{
 		kubernetes(i, "etcd",
 			"--data-dir", i.Path("etcd"),
@@ -52,9 +53,9 @@ func Store(i instance.Instance) []Component {
 	}
 }
 
-// Workers are the components that are started when the API server answers: earlier,
+// Late are the components that are started when the API server answers: earlier,
 // they would fail and then wait long before they try again.
-func Workers(i instance.Instance) []Component {
+func Late(i instance.Instance) []Component {
 	return []Component{
 		kubernetes(i, "kubelet",
 			"--config", i.Path("conf", "kubelet.yaml"),

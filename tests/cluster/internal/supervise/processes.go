@@ -34,16 +34,16 @@ func (p *processes) start(c node.Component) error {
 	if err != nil {
 		return err
 	}
-	entry := &instance.ComponentRecord{Name: c.Name, PID: command.Process.Pid, Since: time.Now()}
-	p.mutex.Lock()
-	p.record.Components = append(p.record.Components, *entry)
-	index := len(p.record.Components) - 1
-	p.mutex.Unlock()
-	p.update(func(*instance.Record) {})
+	var index int
+	p.update(func(r *instance.Record) {
+		index = len(r.Components)
+		r.Components = append(r.Components, instance.ComponentRecord{Name: c.Name, PID: command.Process.Pid, Since: time.Now()})
+	})
 	go p.keep(c, command, index)
 	return nil
 }
 
+// keep waits for the end of a component and starts it again, for ever.
 func (p *processes) keep(c node.Component, command *exec.Cmd, index int) {
 	for {
 		command.Wait()

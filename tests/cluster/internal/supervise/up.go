@@ -15,7 +15,7 @@ import (
 )
 
 func (s *supervisor) up(ctx context.Context, progress *Progress) error {
-	for _, c := range node.Store(s.instance) {
+	for _, c := range node.Early(s.instance) {
 		if err := s.processes.start(c); err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (s *supervisor) up(ctx context.Context, progress *Progress) error {
 		return err
 	}
 	progress.Step("API server ready")
-	for _, c := range node.Workers(s.instance) {
+	for _, c := range node.Late(s.instance) {
 		if err := s.processes.start(c); err != nil {
 			return err
 		}
