@@ -1,1 +1,140 @@
-//! Placeholder.
+//! The pod end of devbridge.
+//!
+//! The agent stands in for a target in the cluster: its pod carries the target's labels, listens on its ports and
+//! takes its requests ([`requests`]) to a developer's laptop, or to the target's own pods ([`originals`]) whenever
+//! that laptop does not serve them. It answers the laptop's questions as this pod: [`outbound`] connections,
+//! [`dns`], [`env`]. The laptop comes through [`control`]. The agent has no Kubernetes rights and needs none.
+
+mod agent;
+pub mod config;
+mod control;
+mod dns;
+mod env;
+mod health;
+pub mod inherited;
+mod laptop;
+pub mod nameservers;
+mod originals;
+mod outbound;
+mod refusal;
+mod requests;
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time,
+};
+use tracing::{info, warn};
+use tunnel::{accept::Acceptor, tasks::Tasks};
+
+use agent::{Agent, Phase};
+use config::{Config, Keys};
+use nameservers::Nameservers;
+use originals::{Finder, Originals, Own};
+
+/// The sockets of an agent.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For callers, with the container port that each stands for.
+    pub requests: Vec<(u16, TcpListener)>,
+    /// For the laptop; on loopback.
+    pub control: TcpListener,
+    /// For the kubelet and the keeper.
+    pub health: TcpListener,
+}
+
+/// How an agent that shall end takes its time.
+#[derive(Debug, Clone, Copy)]
+pub struct Grace {
+    /// How long callers are still accepted: until the cluster has learnt that this pod is not ready.
+    pub accept: Duration,
+    /// How long open connections may take, counted from the same moment.
+    pub flows: Duration,
+}
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self { accept: Duration::from_secs(10), flows: Duration::from_secs(60) }
+    }
+}
+
+/// The agent could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The tunnel could not be set up.
+    #[error("cannot accept sessions")]
+    Sessions(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The operating system gave no random numbers.
+    #[error("no random numbers")]
+    Random(#[source] io::Error),
+}
+
+/// Runs an agent until `shutdown` resolves and its connections have ended, or their time is over.
+///
+/// # Errors
+/// [`RunError`], before anything is accepted.
+pub async fn run(
+    config: &Config,
+    keys: Keys,
+    nameservers: Nameservers,
+    listeners: Listeners,
+    grace: Grace,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let acceptor = Acceptor::new(listeners.control, keys.agent, keys.laptop)
+        .map_err(|error| RunError::Sessions(Box::new(error)))?;
+    let agent = Arc::new(make(config, &nameservers)?);
+    let (loops, accepting, flows, sessions) =
+        (Tasks::default(), Tasks::default(), Tasks::default(), Tasks::default());
+
+    let ready = agent.ready.subscribe();
+    loops.spawn_until_stopped(health::serve(listeners.health, ready));
+    loops.spawn_until_stopped(control::accept(Arc::clone(&agent), acceptor, sessions.clone()));
+    let refreshed = Arc::clone(&agent);
+    loops.spawn_until_stopped(async move { refreshed.originals.refresh().await });
+    let places = requests::places();
+    for (port, listener) in listeners.requests {
+        let (agent, places) = (Arc::clone(&agent), Arc::clone(&places));
+        accepting.spawn_until_stopped(requests::accept(agent, port, listener, places, flows.clone()));
+    }
+
+    shutdown.await;
+    info!(open = flows.running(), "ending");
+    agent.ready.send_replace(false);
+    agent.phase.send_replace(Phase::Leaving);
+    agent.desk.close();
+    time::sleep(grace.accept).await;
+    accepting.stop(Duration::ZERO).await;
+    flows.stop(grace.flows.saturating_sub(grace.accept)).await;
+    loops.stop(Duration::ZERO).await;
+    sessions.stop(SESSIONS).await;
+    agent.partings.stop(Duration::ZERO).await;
+    Ok(())
+}
+
+/// How long sessions may take to say that the agent is ending.
+const SESSIONS: Duration = Duration::from_secs(3);
+
+fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
+    let mut boot = [0; 16];
+    getrandom::fill(&mut boot).map_err(|error| RunError::Random(error.into()))?;
+    let finder = config.names.as_ref().and_then(|names| {
+        Finder::new(names, &config.namespace, nameservers)
+            .inspect_err(|error| warn!(%error, "originals cannot be found by DNS"))
+            .ok()
+    });
+    let own = Own { ips: config.pod_ips.clone(), ports: config.listen.clone() };
+    Ok(Agent {
+        originals: Originals::new(own, finder),
+        desk: laptop::Desk::default(),
+        counts: agent::Counts::default(),
+        phase: watch::Sender::new(Phase::Running),
+        ready: watch::Sender::new(false),
+        nameservers: nameservers.servers.clone(),
+        outbound: Arc::new(Semaphore::new(outbound::LIMIT)),
+        partings: Tasks::default(),
+        boot,
+    })
+}

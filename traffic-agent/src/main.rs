@@ -1,2 +1,85 @@
-//! Placeholder.
-fn main() {}
+//! The agent's process: sockets from the bootstrap, settings from the pod, end on SIGTERM.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+};
+
+use tokio::{
+    net::TcpListener,
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+use traffic_agent::{
+    Grace, Listeners,
+    config::{self, Config},
+    inherited,
+    nameservers::Nameservers,
+    run,
+};
+
+/// Threads that carry bytes. The agent shares the target's CPU share; more threads would cost memory, not give
+/// speed.
+const WORKERS: usize = 2;
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let variables: HashMap<_, _> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    match start(&variables) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut causes = String::new();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                causes.push_str(&format!(": {error}"));
+                cause = error.source();
+            }
+            error!("{error}{causes}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
+    let filter = variables.get(config::LOG).map_or("info", String::as_str);
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let config = Config::read(variables)?;
+    // Before anything else opens a descriptor.
+    let inherited = inherited::listeners(&config.listen)?;
+    let keys = config.read_keys()?;
+    let nameservers = Nameservers::parse(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default());
+
+    Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let requests = inherited
+            .into_iter()
+            .map(|(port, listener)| Ok((port, TcpListener::from_std(listener)?)))
+            .collect::<std::io::Result<_>>()?;
+        let control = TcpListener::bind((Ipv4Addr::LOCALHOST, config.control_port)).await?;
+        let health_addrs: Vec<_> =
+            config.pod_ips.iter().map(|ip| SocketAddr::new(*ip, config.health_port)).take(1).collect();
+        let health = TcpListener::bind(&health_addrs[..]).await?;
+        info!(release = tunnel::version::RELEASE, ports = ?config.listen, "agent of devbridge");
+        let shutdown = async {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = interrupted.recv() => {}
+            }
+        };
+        let listeners = Listeners { requests, control, health };
+        run(&config, keys, nameservers, listeners, Grace::default(), shutdown).await?;
+        Ok(())
+    })
+}

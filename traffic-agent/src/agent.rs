@@ -1,0 +1,77 @@
+//! What all paths of one agent process share.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::{Semaphore, watch};
+use tunnel::{message::Counters, tasks::Tasks};
+
+use crate::{laptop::Desk, originals::Originals};
+
+/// One agent process.
+pub(crate) struct Agent {
+    pub(crate) originals: Originals,
+    pub(crate) desk: Desk,
+    pub(crate) counts: Counts,
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) ready: watch::Sender<bool>,
+    pub(crate) nameservers: Vec<SocketAddr>,
+    /// Places for connections of laptops' processes.
+    pub(crate) outbound: Arc<Semaphore>,
+    /// Connections to servers that are being ended cleanly, without their caller.
+    pub(crate) partings: Tasks,
+    /// Tells this process from one that was started anew.
+    pub(crate) boot: [u8; 16],
+}
+
+/// Whether the agent has been asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It serves.
+    Running,
+    /// It ends connections politely, and then itself.
+    Leaving,
+}
+
+impl Agent {
+    pub(crate) fn leaving(&self) -> bool {
+        *self.phase.borrow() == Phase::Leaving
+    }
+}
+
+/// Connections counted since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    laptop: AtomicU64,
+    originals: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn laptop(&self) {
+        self.laptop.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn originals(&self) {
+        self.originals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// For the laptop, with its number of open flows.
+    pub(crate) fn snapshot(&self, open: u64) -> Counters {
+        Counters {
+            laptop: self.laptop.load(Ordering::Relaxed),
+            originals: self.originals.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            open,
+        }
+    }
+}

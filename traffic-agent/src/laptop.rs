@@ -1,0 +1,238 @@
+//! The laptop that takes requests, as the requests path sees it.
+//!
+//! One handle per arming. It says from moment to moment whether requests may go there, and counts what is open,
+//! so that draining knows its end. The control session drives it; nobody here reads from the tunnel.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{self, Instant},
+};
+use tunnel::{Connection, LinkState};
+
+/// How long a laptop may be silent (no ping, no carrier) before requests go to originals.
+pub(crate) const SILENCE: Duration = Duration::from_secs(2);
+
+/// Whether requests may go to a laptop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Yes.
+    Up,
+    /// Its carrier is gone, but not for long: wait, the next one may be there in a moment.
+    Wavering,
+    /// No, until it is heard again.
+    Silent,
+    /// No, for good: it is leaving or gone.
+    Leaving,
+}
+
+/// An armed laptop.
+#[derive(Debug)]
+pub(crate) struct Laptop {
+    session: u64,
+    connection: Connection,
+    condition: watch::Sender<Condition>,
+    open: watch::Sender<u64>,
+}
+
+impl Laptop {
+    pub(crate) fn new(session: u64, connection: Connection) -> Arc<Self> {
+        let (condition, open) = (watch::Sender::new(Condition::Up), watch::Sender::new(0));
+        Arc::new(Self { session, connection, condition, open })
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        *self.condition.borrow()
+    }
+
+    /// Changes the condition; [`Condition::Leaving`] is final.
+    pub(crate) fn set(&self, condition: Condition) {
+        self.condition.send_if_modified(|now| {
+            let changes = *now != condition && *now != Condition::Leaving;
+            if changes {
+                *now = condition;
+            }
+            changes
+        });
+    }
+
+    /// Flows that are open to it.
+    pub(crate) fn open(&self) -> u64 {
+        *self.open.borrow()
+    }
+
+    /// Waits until no flow to it is open. Cancel safe.
+    pub(crate) async fn drained(&self) {
+        // The sender is in `self`.
+        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+
+    /// A place for one flow, unless the laptop takes none now.
+    fn enter(self: &Arc<Self>) -> Option<Seat> {
+        self.open.send_modify(|open| *open += 1);
+        let seat = Seat { condition: self.condition.subscribe(), laptop: Arc::clone(self) };
+        // After counting, so that whoever sets `Leaving` and then looks at the count sees this flow.
+        (seat.condition() == Condition::Up).then_some(seat)
+    }
+}
+
+/// One flow's place at a laptop; it counts until dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    laptop: Arc<Laptop>,
+    condition: watch::Receiver<Condition>,
+}
+
+impl Seat {
+    pub(crate) fn session(&self) -> u64 {
+        self.laptop.session
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.laptop.connection
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        self.laptop.condition()
+    }
+
+    /// Waits for the next change of the condition. Cancel safe.
+    pub(crate) async fn changed(&mut self) {
+        // The sender is in `self.laptop`.
+        let _ = self.condition.changed().await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.laptop.open.send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+/// Which laptop is armed, if any.
+#[derive(Debug, Default)]
+pub(crate) struct Desk(Mutex<Option<Arc<Laptop>>>);
+
+/// Another session takes the requests.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("held")]
+pub(crate) struct Held;
+
+impl Desk {
+    /// Whether `session` may arm now: nobody else is armed and alive.
+    ///
+    /// # Errors
+    /// [`Held`].
+    pub(crate) fn may_arm(&self, session: u64) -> Result<(), Held> {
+        Self::check(&self.current(), session)
+    }
+
+    /// Puts a laptop in charge; one that was there before drains.
+    ///
+    /// # Errors
+    /// [`Held`].
+    pub(crate) fn arm(&self, laptop: Arc<Laptop>) -> Result<(), Held> {
+        let mut current = self.current();
+        Self::check(&current, laptop.session)?;
+        if let Some(before) = current.replace(laptop) {
+            before.set(Condition::Leaving);
+        }
+        Ok(())
+    }
+
+    /// Takes `laptop` out of charge: no new requests, the ones under way may end.
+    pub(crate) fn disarm(&self, laptop: &Arc<Laptop>) {
+        laptop.set(Condition::Leaving);
+        self.current().take_if(|current| Arc::ptr_eq(current, laptop));
+    }
+
+    /// Takes whoever is in charge out of it.
+    pub(crate) fn close(&self) {
+        if let Some(laptop) = self.current().take() {
+            laptop.set(Condition::Leaving);
+        }
+    }
+
+    /// The session to which a request would go at once.
+    pub(crate) fn serving(&self) -> Option<u64> {
+        let current = self.current();
+        current.as_ref().filter(|laptop| laptop.condition() == Condition::Up).map(|laptop| laptop.session)
+    }
+
+    /// A place at the laptop for a new request; `None` when originals must serve it. Waits while the laptop
+    /// wavers, two seconds at most. Cancel safe.
+    pub(crate) async fn choose(&self) -> Option<Seat> {
+        let deadline = Instant::now() + SILENCE;
+        loop {
+            let laptop = self.current().clone()?;
+            let mut condition = laptop.condition.subscribe();
+            let now = *condition.borrow_and_update();
+            match now {
+                Condition::Up => {
+                    if let Some(seat) = laptop.enter() {
+                        return Some(seat);
+                    }
+                }
+                Condition::Wavering => {
+                    if time::timeout_at(deadline, condition.changed()).await.is_err() {
+                        return None;
+                    }
+                }
+                Condition::Silent | Condition::Leaving => return None,
+            }
+        }
+    }
+
+    fn check(current: &Option<Arc<Laptop>>, session: u64) -> Result<(), Held> {
+        match current {
+            Some(laptop) if laptop.session != session && laptop.condition() == Condition::Up => Err(Held),
+            _ => Ok(()),
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Arc<Laptop>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The condition that follows from the last ping and the link, and when to look again.
+pub(crate) fn judge(now: Instant, heard: Instant, link: LinkState) -> (Condition, Option<Instant>) {
+    let lost = match link {
+        LinkState::Up => None,
+        LinkState::Lost { since } => Some(since + SILENCE),
+    };
+    let silent = heard + SILENCE;
+    let deadline = lost.map_or(silent, |lost| lost.min(silent));
+    if now >= deadline {
+        (Condition::Silent, None)
+    } else if lost.is_some() {
+        (Condition::Wavering, Some(deadline))
+    } else {
+        (Condition::Up, Some(deadline))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_laptop_is_silent_two_seconds_after_its_last_ping() {
+        let heard = Instant::now();
+        let at = |millis| judge(heard + Duration::from_millis(millis), heard, LinkState::Up).0;
+        assert_eq!([at(0), at(1999), at(2000)], [Condition::Up, Condition::Up, Condition::Silent]);
+    }
+
+    #[test]
+    fn a_laptop_wavers_while_its_link_is_lost_for_less_than_two_seconds() {
+        let since = Instant::now();
+        let heard = since + Duration::from_millis(500);
+        let at = |millis| judge(since + Duration::from_millis(millis), heard, LinkState::Lost { since });
+        assert_eq!(at(1000), (Condition::Wavering, Some(since + SILENCE)));
+        assert_eq!(at(2000), (Condition::Silent, None));
+    }
+}

@@ -1,0 +1,157 @@
+//! The requests path: callers in the cluster, served by the laptop or by originals.
+//!
+//! Each caller's connection has one task. It finds somebody to serve ([`leg`]): the laptop if it takes
+//! requests, after an acknowledgement ([`offer`]), otherwise an original. Then bytes are relayed ([`relay`])
+//! while an observer follows the exchanges ([`exchange`]), so that the connection can change hands between two
+//! of them, and a request that nobody answered can be given to somebody else. When the agent ends, callers are
+//! told politely to connect again ([`farewell`]).
+
+mod caller;
+mod exchange;
+mod farewell;
+mod leg;
+mod offer;
+mod relay;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{self, Instant},
+};
+use tracing::{debug, warn};
+use tunnel::tasks::Tasks;
+
+use crate::agent::Agent;
+
+use caller::Caller;
+use leg::Leg;
+use offer::Offered;
+use relay::Ended;
+
+/// Most connections of callers at a time; more are reset.
+const CALLERS_LIMIT: usize = 10_240;
+/// Pause after a failed accept (out of descriptors), which would otherwise fail again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Places for callers' connections, of all ports together.
+pub(crate) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(CALLERS_LIMIT))
+}
+
+/// Accepts callers of container port `port` until cancelled; each one's task belongs to `flows`.
+pub(crate) async fn accept(
+    agent: Arc<Agent>,
+    port: u16,
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    flows: Tasks,
+) {
+    loop {
+        let (tcp, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                debug!(port, %error, "cannot accept a caller");
+                time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            warn!(port, limit = CALLERS_LIMIT, "too many callers, resetting one");
+            agent.counts.failed();
+            caller::reset(&tcp);
+            continue;
+        };
+        let caller = Caller::new(tcp, from, port);
+        let agent = Arc::clone(&agent);
+        flows.spawn(async move {
+            serve(&agent, caller).await;
+            drop(place);
+        });
+    }
+}
+
+/// Whom to ask next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Whoever takes requests now.
+    Anybody,
+    /// An original.
+    Original,
+}
+
+/// Serves one caller until either side ends the connection.
+async fn serve(agent: &Agent, mut caller: Caller) {
+    let mut next = Next::Anybody;
+    loop {
+        let mut leg = match connect(agent, &mut caller, next).await {
+            Connected::To(leg) => leg,
+            Connected::Gone => return,
+            Connected::Nobody => {
+                debug!(port = caller.port, "nobody takes a caller");
+                agent.counts.failed();
+                return caller.reset();
+            }
+        };
+        match relay::relay(agent, &mut caller, &mut leg).await {
+            Ended::Done => return,
+            Ended::Reset => return caller.reset(),
+            Ended::Parted => {
+                agent.partings.spawn(leg.part());
+                return caller.part().await;
+            }
+            Ended::Given => {
+                leg.reset();
+                caller.give_again();
+                next = Next::Original;
+            }
+            Ended::Parked => {
+                // The next request must not wait for it.
+                agent.partings.spawn(leg.part());
+                if !caller.next_request().await {
+                    return;
+                }
+                next = Next::Anybody;
+            }
+        }
+    }
+}
+
+enum Connected {
+    To(Leg),
+    /// The caller left meanwhile.
+    Gone,
+    Nobody,
+}
+
+async fn connect(agent: &Agent, caller: &mut Caller, next: Next) -> Connected {
+    if next == Next::Anybody
+        && let Some(seat) = agent.desk.choose().await
+    {
+        caller.asked = Some((seat.session(), Instant::now()));
+        match offer::offer(caller, seat).await {
+            Offered::Taken(leg) => {
+                agent.counts.laptop();
+                return Connected::To(leg);
+            }
+            Offered::Gone => return Connected::Gone,
+            Offered::NotTaken => {}
+        }
+    }
+    match agent.originals.dial(caller.port).await {
+        Some(tcp) => {
+            agent.counts.originals();
+            caller.give_kept();
+            Connected::To(Leg::original(tcp))
+        }
+        None => Connected::Nobody,
+    }
+}
+
+/// Sends small writes at once: requests wait for answers.
+fn without_delay(tcp: &TcpStream) {
+    if let Err(error) = tcp.set_nodelay(true) {
+        debug!(%error, "cannot set TCP_NODELAY");
+    }
+}

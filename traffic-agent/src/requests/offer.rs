@@ -1,0 +1,107 @@
+//! Offering a connection to the laptop.
+//!
+//! The laptop acknowledges a stream once its process has accepted the connection. The caller's bytes go there at
+//! once, and a copy is kept until then: without the acknowledgement an original gets the same bytes, whatever
+//! the protocol, and the caller sees nothing of it.
+
+use std::{future::pending, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{self, Instant},
+};
+use tracing::debug;
+use tunnel::{
+    Flow, Priority,
+    message::{MAX_OPEN, Open, Reply},
+};
+
+use super::{caller::Caller, leg::Leg};
+use crate::laptop::Seat;
+
+/// How long the laptop may take to answer.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// What became of an offer.
+pub(super) enum Offered {
+    /// The laptop's process serves.
+    Taken(Leg),
+    /// It does not; nothing of the caller's bytes is lost.
+    NotTaken,
+    /// The caller is gone.
+    Gone,
+}
+
+/// Offers the caller's connection. When cancelled, the stream is reset.
+pub(super) async fn offer(caller: &mut Caller, seat: Seat) -> Offered {
+    caller.kept.begin();
+    let deadline = Instant::now() + DEADLINE;
+    let open = Open::Request { port: caller.port, from: caller.from };
+    let opened = seat.connection().open(&open, Priority::Flow);
+    let mut flow = match time::timeout_at(deadline, opened).await {
+        Ok(Ok(flow)) => flow,
+        Ok(Err(error)) => {
+            debug!(%error, "laptop takes no stream");
+            return Offered::NotTaken;
+        }
+        Err(_) => return Offered::NotTaken,
+    };
+    match time::timeout_at(deadline, until_reply(caller, &mut flow)).await {
+        Ok(Answer::Accepted { sent }) => {
+            caller.kept.sent = sent as u64;
+            caller.to_leg = Bytes::copy_from_slice(caller.kept.bytes.get(sent..).unwrap_or_default());
+            caller.forget();
+            Offered::Taken(Leg::Laptop { flow, seat })
+        }
+        Ok(Answer::Gone) => {
+            flow.reset();
+            Offered::Gone
+        }
+        Ok(Answer::Other) => Offered::NotTaken,
+        Err(_) => {
+            debug!(port = caller.port, "laptop did not answer in time");
+            flow.reset();
+            Offered::NotTaken
+        }
+    }
+}
+
+enum Answer {
+    Accepted { sent: usize },
+    Other,
+    Gone,
+}
+
+async fn until_reply(caller: &mut Caller, flow: &mut Flow) -> Answer {
+    let mut sent = 0;
+    let mut refuses_bytes = false;
+    loop {
+        let unsent = caller.kept.bytes.get(sent..).unwrap_or_default();
+        let send = &mut flow.send;
+        let write = async {
+            if unsent.is_empty() || refuses_bytes { pending().await } else { send.write(unsent).await }
+        };
+        let room = caller.kept.room();
+        tokio::select! {
+            biased;
+            reply = flow.recv.message::<Reply>(MAX_OPEN) => match reply {
+                Ok(Some(Reply::Accepted)) => return Answer::Accepted { sent },
+                other => {
+                    debug!(?other, "laptop does not serve");
+                    return Answer::Other;
+                }
+            },
+            written = write => match written {
+                Ok(length) => sent += length,
+                // The reply tells why.
+                Err(_) => refuses_bytes = true,
+            },
+            ready = caller.tcp.readable(), if room > 0 && !caller.ended => {
+                if ready.is_err() || caller.read_into_kept(room).is_err() {
+                    return Answer::Gone;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Bytes between a caller and whoever serves it, until one of them ends or the caller moves on.
+//!
+//! Both directions run in one task, so that the exchange's observer sees every byte in order. What a server's
+//! end means depends on where the exchange stands: between two exchanges of HTTP/1.x the caller need not know,
+//! within one the request may still be given to somebody else, and otherwise the caller gets the same end.
+
+use std::{future::pending, io, time::Duration};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::time::{self, Instant};
+
+use super::{
+    caller::{Caller, LINGER, Read, read_socket},
+    exchange::State,
+    leg::{Got, Leg, Writer},
+};
+use crate::{
+    agent::{Agent, Phase},
+    laptop::Condition,
+};
+
+/// Most bytes taken from a server's socket at once.
+const READ: usize = 128 << 10;
+/// Shortest time between two questions whether the laptop's process is there again, for one connection.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Most servers in a row that may end a connection before a byte has passed.
+const FRUITLESS: u8 = 3;
+
+/// How relaying ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Both directions are finished, or the caller broke the connection.
+    Done,
+    /// The connection is broken for the caller.
+    Reset,
+    /// Between two exchanges, and nobody serves: the next request looks for somebody.
+    Parked,
+    /// What is kept goes to an original.
+    Given,
+    /// The caller has been told that this was the last answer.
+    Parted,
+}
+
+/// What ended a server's direction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Finished,
+    Broken,
+}
+
+/// State of one relay, besides the caller's own.
+#[derive(Default)]
+struct Course {
+    /// A byte has passed to or from this leg.
+    used: bool,
+    /// The leg sends no more, and the caller shall learn it.
+    leg_ended: bool,
+    /// The leg takes no more bytes.
+    leg_deaf: bool,
+    /// The leg has been told that no more bytes come.
+    leg_finished: bool,
+    /// The caller has been told that no more bytes come.
+    caller_finished: bool,
+    /// The caller has been told that the answer is the last.
+    told: bool,
+    /// When to stop waiting for the caller's end.
+    linger: Option<Instant>,
+}
+
+/// Relays until the connection ends or must change hands. Not cancel safe: bytes may be lost.
+pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> Ended {
+    let mut course = Course::default();
+    let mut phase = agent.phase.subscribe();
+    let mut leaving = *phase.borrow_and_update() == Phase::Leaving;
+    loop {
+        if let Some(ended) = course.settle(caller, leg) {
+            return ended;
+        }
+        let reads_caller = !caller.ended && caller.to_leg.is_empty() && !course.leg_deaf;
+        let laptop = leg.laptop();
+        let mut parts = leg.parts();
+        tokio::select! {
+            ready = caller.tcp.readable(), if reads_caller => {
+                if caller.exchange.between() && moves(agent, caller, laptop) {
+                    return Ended::Parked;
+                }
+                let read = ready.and_then(|()| caller.read(|bytes| parts.writer.try_write(bytes)));
+                match read {
+                    Ok(read) => course.used |= read == Read::Some,
+                    Err(_) => return broken(leg),
+                }
+            }
+            written = write(&mut parts.writer, &caller.to_leg), if !caller.to_leg.is_empty() => match written {
+                Ok(length) => {
+                    caller.to_leg.advance(length);
+                    caller.kept.sent += length as u64;
+                }
+                Err(_) => {
+                    course.leg_deaf = true;
+                    caller.to_leg = Bytes::new();
+                }
+            },
+            got = parts.reader.ready(), if caller.to_caller.is_empty() && !course.leg_ended => {
+                let got = match got {
+                    Ok(Got::Ready) => course.read_socket(caller, leg, leaving),
+                    Ok(Got::Bytes(bytes)) => {
+                        course.answer(caller, bytes, leaving);
+                        Ok(Read::Some)
+                    }
+                    Ok(Got::End) => Ok(Read::End),
+                    Err(error) => Err(error),
+                };
+                let ended = match got {
+                    Ok(Read::Some | Read::Nothing) => None,
+                    Ok(Read::End) => course.leg_ended(agent, caller, laptop.is_some(), End::Finished),
+                    Err(_) => course.leg_ended(agent, caller, laptop.is_some(), End::Broken),
+                };
+                if let Some(ended) = ended {
+                    return ended;
+                }
+            }
+            ready = caller.tcp.writable(), if !caller.to_caller.is_empty() => {
+                match ready.and_then(|()| caller.tcp.try_write(&caller.to_caller)) {
+                    Ok(length) => caller.to_caller.advance(length),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return broken(leg),
+                }
+            }
+            () = parts.change.changed() => {}
+            changed = phase.changed() => {
+                if changed.is_err() {
+                    return Ended::Reset;
+                }
+                leaving = *phase.borrow_and_update() == Phase::Leaving;
+            }
+            () = until(course.linger) => return Ended::Done,
+        }
+    }
+}
+
+/// Whether the request that comes now is for somebody else than the leg.
+fn moves(agent: &Agent, caller: &Caller, laptop: Option<Condition>) -> bool {
+    match laptop {
+        Some(condition) => condition != Condition::Up,
+        None => caller
+            .asked
+            .is_some_and(|(session, at)| at.elapsed() >= ASK_AGAIN && agent.desk.serving() == Some(session)),
+    }
+}
+
+/// The caller broke the connection: so does this side.
+fn broken(leg: &mut Leg) -> Ended {
+    leg.reset();
+    Ended::Done
+}
+
+async fn write(writer: &mut Writer<'_>, bytes: &[u8]) -> io::Result<usize> {
+    writer.write(bytes).await
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => time::sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
+
+impl Course {
+    /// What follows from the state alone, before waiting for anything.
+    fn settle(&mut self, caller: &mut Caller, leg: &mut Leg) -> Option<Ended> {
+        if !caller.to_caller.is_empty() {
+            return None;
+        }
+        let state = caller.exchange.state();
+        if self.told && state == State::Last && !self.leg_ended {
+            return Some(Ended::Parted);
+        }
+        if !self.leg_ended {
+            match leg.laptop() {
+                Some(Condition::Silent | Condition::Leaving) if state == State::Idle && !caller.ended => {
+                    return Some(Ended::Parked);
+                }
+                Some(Condition::Silent | Condition::Leaving) if state == State::Fresh && !caller.ended => {
+                    return Some(Ended::Given);
+                }
+                Some(Condition::Silent) if caller.can_give_again() => return Some(Ended::Given),
+                _ => {}
+            }
+        }
+        if self.leg_ended && !self.caller_finished {
+            self.caller_finished = true;
+            caller.finish();
+            if state != State::Opaque {
+                self.linger = Some(Instant::now() + LINGER);
+            }
+        }
+        if caller.ended && caller.to_leg.is_empty() && !self.leg_finished && !self.leg_deaf {
+            self.leg_finished = true;
+            leg.parts().writer.finish();
+        }
+        let up_is_over = self.leg_finished || self.leg_deaf;
+        (self.caller_finished && up_is_over).then_some(Ended::Done)
+    }
+
+    fn read_socket(&mut self, caller: &mut Caller, leg: &Leg, leaving: bool) -> io::Result<Read> {
+        let Leg::Original { tcp } = leg else { return Ok(Read::Nothing) };
+        if leaving || caller.farewell.collecting() {
+            let mut got = Bytes::new();
+            let read = read_socket(tcp, READ, |bytes| got = Bytes::copy_from_slice(bytes))?;
+            if read == Read::Some {
+                self.answer(caller, got, leaving);
+            }
+            return Ok(read);
+        }
+        // The usual way: nothing is copied unless the caller is slower than the server.
+        let used = &mut self.used;
+        read_socket(tcp, READ, |bytes| {
+            *used = true;
+            caller.fruitless = 0;
+            caller.exchange.answer(bytes);
+            caller.kept.forget();
+            // An error shows up at the next write.
+            let taken = caller.tcp.try_write(bytes).unwrap_or(0);
+            caller.to_caller = Bytes::copy_from_slice(bytes.get(taken..).unwrap_or_default());
+        })
+    }
+
+    /// Passes on bytes of the server; [`Caller::to_caller`] must be empty.
+    fn answer(&mut self, caller: &mut Caller, mut bytes: Bytes, leaving: bool) {
+        self.used = true;
+        caller.fruitless = 0;
+        caller.kept.forget();
+        if !leaving && !caller.farewell.collecting() {
+            caller.exchange.answer(&bytes);
+            let taken = caller.tcp.try_write(&bytes).unwrap_or(0);
+            bytes.advance(taken);
+            caller.to_caller = bytes;
+            return;
+        }
+        let mut out = BytesMut::new();
+        while !bytes.is_empty() {
+            if caller.exchange.answer_begins() {
+                caller.farewell.begin();
+            }
+            let part = bytes.split_to(caller.exchange.answer_part(&bytes).clamp(1, bytes.len()));
+            if !caller.farewell.collecting() {
+                out.extend_from_slice(&part);
+            } else if let Some(said) = caller.farewell.push(&part) {
+                out.extend_from_slice(&said.bytes);
+                self.told |= said.told;
+            }
+        }
+        if self.told {
+            caller.exchange.set_last();
+        }
+        caller.to_caller = out.freeze();
+    }
+
+    /// The leg sends no more. `None`: the caller gets the same end.
+    fn leg_ended(&mut self, agent: &Agent, caller: &mut Caller, is_laptop: bool, end: End) -> Option<Ended> {
+        caller.to_caller = caller.farewell.take().into();
+        if end == End::Finished {
+            caller.exchange.answer_end();
+        }
+        let state = caller.exchange.state();
+        if caller.can_give_again() {
+            return Some(Ended::Given);
+        }
+        if !self.used && !caller.ended && caller.exchange.between() {
+            // It ended before anything had passed: somebody else is as good, whatever the protocol.
+            if is_laptop {
+                return Some(Ended::Given);
+            }
+            if state == State::Idle {
+                caller.fruitless += 1;
+                return Some(if caller.fruitless < FRUITLESS { Ended::Given } else { Ended::Reset });
+            }
+        }
+        if state == State::Idle && !caller.ended {
+            let others = is_laptop || agent.desk.serving().is_some() || agent.originals.several(caller.port);
+            if others {
+                return Some(Ended::Parked);
+            }
+        }
+        let unanswered = state == State::Inside && !caller.exchange.answered();
+        let broken = end == End::Broken && !matches!(state, State::Last | State::Idle);
+        if unanswered || broken {
+            return Some(Ended::Reset);
+        }
+        self.leg_ended = true;
+        None
+    }
+}

@@ -1,0 +1,60 @@
+//! What happens to callers when the agent ends.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::{
+    laptop::Laptop,
+    rig::Rig,
+    server::{Caller, Server, get, nobody},
+    within,
+};
+
+async fn health(rig: &Rig, path: &str) -> String {
+    let mut tcp = TcpStream::connect(rig.health).await.unwrap();
+    tcp.write_all(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within("health", tcp.read_to_string(&mut answer)).await.unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn ready_from_armed_to_terminated_and_not_only_while_the_laptop_lives() {
+    let (mut rig, original) = (Rig::start().await, Server::start("original").await);
+    assert_eq!((health(&rig, "/livez").await, health(&rig, "/readyz").await), ("200".into(), "503".into()));
+    let laptop = Laptop::armed(&rig, nobody().await, &[original.addr]).await;
+    assert_eq!(health(&rig, "/readyz").await, "200");
+    laptop.connection.close("bye");
+    assert_eq!(get(rig.callers).await, "original GET ");
+    assert_eq!(health(&rig, "/readyz").await, "200");
+    rig.terminate();
+    within("not ready", async { while health(&rig, "/readyz").await != "503" {} }).await;
+    assert_eq!(health(&rig, "/livez").await, "200");
+    rig.ended().await;
+}
+
+#[tokio::test]
+async fn an_ending_agent_asks_callers_to_connect_again() {
+    let (mut rig, original, process) =
+        (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
+    let _laptop = Laptop::armed(&rig, process.addr, &[original.addr]).await;
+    let mut kept = Caller::connect(rig.callers).await;
+    assert_eq!(kept.get().await, "laptop GET ");
+    assert!(!kept.told_to_leave);
+    rig.terminate();
+    within("not ready", async { while health(&rig, "/readyz").await != "503" {} }).await;
+    assert_eq!(kept.ask("POST", "x").await, "original POST x");
+    assert!(kept.told_to_leave);
+    assert_eq!(kept.rest().await.unwrap(), "");
+    rig.ended().await;
+}
+
+#[tokio::test]
+async fn an_agent_without_connections_ends_after_the_time_for_new_ones() {
+    let mut rig = Rig::start().await;
+    let before = std::time::Instant::now();
+    rig.terminate();
+    rig.ended().await;
+    let took = before.elapsed();
+    assert!(took >= crate::rig::GRACE.accept && took < crate::rig::GRACE.flows, "{took:?}");
+}

@@ -1,0 +1,190 @@
+//! A laptop end made for tests: it gives requests to a "process" at some address, or behaves badly.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time,
+};
+use tunnel::{
+    Connection, Flow, Incoming, RecvHalf, SendHalf, Token,
+    carrier::{Carrier, Dial},
+    connect::{Connect, connect},
+    message::{Counters, MAX_MESSAGE, MAX_OPEN, Open, Original, Refusal, Reply, ToAgent, ToLaptop},
+    splice::splice,
+    version::PROTOCOL,
+};
+
+use crate::{rig::Rig, within};
+
+/// What the laptop does with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Its process is at this address; refused when it does not accept.
+    Process(SocketAddr),
+    /// Streams are read by nobody and get no reply.
+    Mute,
+}
+
+pub(crate) struct Laptop {
+    pub(crate) connection: Connection,
+    /// test --what the laptop asks--> session task
+    asks: mpsc::Sender<ToAgent>,
+    /// session task --what the agent tells--> test
+    told_rx: mpsc::Receiver<ToLaptop>,
+    pub(crate) counters: watch::Receiver<Counters>,
+    manner: watch::Sender<Manner>,
+    pings: watch::Sender<bool>,
+    _tasks: JoinSet<()>,
+}
+
+struct ToAgentPort(SocketAddr);
+
+impl Dial for ToAgentPort {
+    fn dial(&self) -> BoxFuture<'_, io::Result<Carrier>> {
+        async {
+            let tcp = TcpStream::connect(self.0).await?;
+            tcp.set_nodelay(true)?;
+            Ok(Carrier::from_io(tcp))
+        }
+        .boxed()
+    }
+}
+
+/// A connection and its control stream, before the hello.
+pub(crate) async fn dial(rig: &Rig) -> (Connection, Flow) {
+    let connect = connect(Connect {
+        keys: rig.laptop_keys.clone(),
+        agent: rig.agent_key,
+        token: Token::generate().unwrap(),
+        dial: Arc::new(ToAgentPort(rig.control)),
+        resume: Duration::from_secs(10),
+    });
+    let connection = within("connection", connect).await.unwrap();
+    let flow = connection.open(&Open::Control, tunnel::Priority::Control).await.unwrap();
+    (connection, flow)
+}
+
+impl Laptop {
+    /// A session that has said hello and pings.
+    pub(crate) async fn connect(rig: &Rig, manner: Manner) -> Self {
+        let (connection, mut flow) = dial(rig).await;
+        let hello = ToAgent::Hello { protocol: PROTOCOL, release: "test".to_owned() };
+        flow.send.message(&hello, MAX_MESSAGE).await.unwrap();
+        let welcome = within("welcome", flow.recv.message(MAX_MESSAGE)).await.unwrap();
+        assert!(matches!(welcome, Some(ToLaptop::Welcome { protocol: PROTOCOL, .. })), "{welcome:?}");
+
+        let (manner, manners) = watch::channel(manner);
+        let (pings, pinging) = watch::channel(true);
+        let (counts, counters) = watch::channel(Counters::default());
+        let (told, told_rx) = mpsc::channel(64);
+        let (asks, asked) = mpsc::channel(64);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(write(flow.send, asked, pinging));
+        tasks.spawn(read(flow.recv, told, counts));
+        tasks.spawn(streams(connection.clone(), manners));
+        Self { connection, asks, told_rx, counters, manner, pings, _tasks: tasks }
+    }
+
+    /// Takes requests for the process at `process`.
+    pub(crate) async fn armed(rig: &Rig, process: SocketAddr, originals: &[SocketAddr]) -> Self {
+        let mut laptop = Self::connect(rig, Manner::Process(process)).await;
+        laptop.push(rig.port(), originals).await;
+        assert_eq!(laptop.ask(ToAgent::Arm).await, ToLaptop::Armed);
+        laptop
+    }
+
+    pub(crate) async fn push(&self, port: u16, originals: &[SocketAddr]) {
+        let list = originals.iter().map(|addr| Original { port, addr: *addr }).collect();
+        self.asks.send(ToAgent::Originals(list)).await.unwrap();
+    }
+
+    /// Asks, and waits for the next message that is neither a pong nor counters.
+    pub(crate) async fn ask(&mut self, question: ToAgent) -> ToLaptop {
+        self.asks.send(question).await.unwrap();
+        self.told().await
+    }
+
+    pub(crate) async fn told(&mut self) -> ToLaptop {
+        within("an answer of the agent", self.told_rx.recv()).await.expect("the session is over")
+    }
+
+    pub(crate) fn set(&self, manner: Manner) {
+        self.manner.send_replace(manner);
+    }
+
+    /// From now on the agent hears nothing of this laptop, and its streams get no reply.
+    pub(crate) fn fall_silent(&self) {
+        self.pings.send_replace(false);
+        self.manner.send_replace(Manner::Mute);
+    }
+
+    pub(crate) fn speak_again(&self, manner: Manner) {
+        self.manner.send_replace(manner);
+        self.pings.send_replace(true);
+    }
+}
+
+async fn write(mut send: SendHalf, mut asked: mpsc::Receiver<ToAgent>, pinging: watch::Receiver<bool>) {
+    let mut ticks = time::interval(Duration::from_millis(200));
+    let mut number = 0;
+    loop {
+        let message = tokio::select! {
+            Some(message) = asked.recv() => message,
+            _ = ticks.tick() => {
+                if !*pinging.borrow() {
+                    continue;
+                }
+                number += 1;
+                ToAgent::Ping(number)
+            }
+        };
+        if send.message(&message, MAX_MESSAGE).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read(mut recv: RecvHalf, told: mpsc::Sender<ToLaptop>, counts: watch::Sender<Counters>) {
+    while let Ok(Some(message)) = recv.message(MAX_MESSAGE).await {
+        match message {
+            ToLaptop::Pong(_) => {}
+            ToLaptop::Counters(counters) => drop(counts.send_replace(counters)),
+            other => drop(told.send(other).await),
+        }
+    }
+}
+
+async fn streams(connection: Connection, manner: watch::Receiver<Manner>) {
+    let mut tasks = JoinSet::new();
+    while let Some(incoming) = connection.accept().await {
+        tasks.spawn(serve(incoming, *manner.borrow()));
+    }
+}
+
+async fn serve(incoming: Incoming, manner: Manner) {
+    let Ok((open, mut flow)) = incoming.header().await else { return };
+    match (open, manner) {
+        (_, Manner::Mute) => std::future::pending().await,
+        (Open::Probe, _) => {
+            flow.send.message(&Reply::Accepted, MAX_OPEN).await.unwrap();
+            flow.send.finish();
+        }
+        (Open::Request { .. }, Manner::Process(process)) => match TcpStream::connect(process).await {
+            Ok(tcp) => {
+                tcp.set_nodelay(true).unwrap();
+                if flow.send.message(&Reply::Accepted, MAX_OPEN).await.is_ok() {
+                    splice(tcp, flow).await;
+                }
+            }
+            Err(_) => {
+                let _ = flow.send.message(&Reply::Refused(Refusal::NotListening), MAX_OPEN).await;
+                flow.send.finish();
+            }
+        },
+        (open, _) => panic!("not for a laptop: {open:?}"),
+    }
+}

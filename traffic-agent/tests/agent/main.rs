@@ -1,0 +1,32 @@
+//! The agent in this process, with real sockets on loopback and a laptop end of the test's own.
+
+mod control;
+mod dns;
+mod ending;
+mod laptop;
+mod load;
+mod opaque;
+mod outbound;
+mod requests;
+mod rig;
+mod server;
+
+use std::time::Duration;
+
+/// Far above what anything here takes: it bounds correctness, not speed.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The output of `future`, which must come in time.
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what} takes too long"))
+}
+
+/// Waits until `state` holds.
+async fn eventually(what: &str, mut state: impl FnMut() -> bool) {
+    within(what, async {
+        while !state() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
