@@ -20,9 +20,11 @@ const (
 	killLimit = 15 * time.Second
 	// cgroupLimit is how long an empty cgroup may stay busy.
 	cgroupLimit = 5 * time.Second
-	// reapLimit is how long the first process of the machine may take to ask about
-	// dead children that became its own. The dead hold nothing, so it is no error.
+	// reapLimit is how long dead children may stay unasked about. The dead hold
+	// nothing, so it is no error.
 	reapLimit = 2 * time.Second
+	// orderLimit is how long the supervisor may outlive the others, to reap them.
+	orderLimit = 500 * time.Millisecond
 	// killPause lies between two looks at what is still alive.
 	killPause = 5 * time.Millisecond
 )
@@ -37,7 +39,7 @@ func FinderFor(i instance.Instance) Finder {
 // Remove removes the instance and its state folder; what cannot be removed is in
 // the error. Removing what is not there is no error.
 //
-// Everything is killed at once and without asking: nothing of an instance is worth
+// Everything is killed without asking: nothing of an instance is worth
 // an orderly end, and the way that is always taken is the one that works after a crash.
 func Remove(i instance.Instance) error {
 	finder := FinderFor(i)
@@ -48,7 +50,8 @@ func Remove(i instance.Instance) error {
 	for _, path := range cgroups {
 		cgroup.Thaw(path)
 	}
-	killed, err := killAll(finder)
+	record, _ := i.Read()
+	killed, err := killAll(finder, record.Supervisor)
 	problems := []error{err, unmountBelow(i.Dir)}
 	for _, path := range cgroups {
 		problems = append(problems, cgroup.Remove(path, cgroupLimit))
@@ -101,11 +104,12 @@ func Left(i instance.Instance) []string {
 }
 
 // killAll kills until two looks in a row find nothing: a process may have been
-// starting another between a look and its end. It returns whom it killed.
-func killAll(f Finder) (map[int]bool, error) {
+// starting another between a look and its end. The supervisor's turn comes last, or
+// when the others take long: they are its children. It returns whom it killed.
+func killAll(f Finder, supervisor int) (map[int]bool, error) {
 	killed := map[int]bool{}
-	deadline := time.Now().Add(killLimit)
-	for quiet := 0; quiet < 2; {
+	began := time.Now()
+	for quiet := 0; quiet < 2; time.Sleep(killPause) {
 		processes, err := f.Processes()
 		if err != nil {
 			return killed, err
@@ -115,26 +119,37 @@ func killAll(f Finder) (map[int]bool, error) {
 			continue
 		}
 		quiet = 0
-		if time.Now().After(deadline) {
+		if time.Since(began) > killLimit {
 			return killed, fmt.Errorf("still alive after %v: %v", killLimit, processes)
 		}
+		last := time.Since(began) > orderLimit || len(processes) == 1 && reaped(killed)
 		for _, p := range processes {
+			if p.PID == supervisor && !last {
+				continue
+			}
 			if err := f.kill(p); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
 				return killed, fmt.Errorf("kill %v: %w", p, err)
 			}
 			killed[p.PID] = true
 		}
-		time.Sleep(killPause)
 	}
 	return killed, nil
 }
 
+// reaped says whether even the numbers of killed processes are free.
+func reaped(pids map[int]bool) bool {
+	for pid := range pids {
+		if syscall.Kill(pid, 0) == nil {
+			return false
+		}
+	}
+	return true
+}
+
 func waitReaped(pids map[int]bool) {
 	deadline := time.Now().Add(reapLimit)
-	for pid := range pids {
-		for syscall.Kill(pid, 0) == nil && time.Now().Before(deadline) {
-			time.Sleep(killPause)
-		}
+	for !reaped(pids) && time.Now().Before(deadline) {
+		time.Sleep(killPause)
 	}
 }
 

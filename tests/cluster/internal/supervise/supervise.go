@@ -35,6 +35,9 @@ func Run(i instance.Instance, cniPlugins string, progress *Progress) error {
 	if err := cgroup.Join(i.Cgroup()); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
+	if err := adoptOrphans(); err != nil {
+		return fmt.Errorf("adopt orphans: %w", err)
+	}
 	s, err := prepare(i, cniPlugins)
 	if err != nil {
 		return err
@@ -47,7 +50,8 @@ func Run(i instance.Instance, cniPlugins string, progress *Progress) error {
 	}
 	s.processes.update(func(r *instance.Record) { r.Ready = true })
 	progress.Done()
-	select {}
+	s.processes.reap()
+	return nil
 }
 
 type supervisor struct {
