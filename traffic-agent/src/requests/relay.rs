@@ -81,7 +81,7 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
         let mut parts = leg.parts();
         tokio::select! {
             ready = caller.tcp.readable(), if reads_caller => {
-                if caller.exchange.between() && moves(agent, caller, laptop) {
+                if moves(agent, caller, laptop) {
                     return Ended::Parked;
                 }
                 let read = ready.and_then(|()| caller.read(|bytes| parts.writer.try_write(bytes)));
@@ -141,10 +141,14 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
 /// Whether the request that comes now is for somebody else than the leg.
 fn moves(agent: &Agent, caller: &Caller, laptop: Option<Condition>) -> bool {
     match laptop {
-        Some(condition) => condition != Condition::Up,
-        None => caller
-            .asked
-            .is_some_and(|(session, at)| at.elapsed() >= ASK_AGAIN && agent.desk.serving() == Some(session)),
+        Some(condition) => caller.exchange.between() && condition != Condition::Up,
+        // Not before the first request: that original may be about to speak.
+        None => {
+            caller.exchange.state() == State::Idle
+                && caller.asked.is_some_and(|(session, at)| {
+                    at.elapsed() >= ASK_AGAIN && agent.desk.serving() == Some(session)
+                })
+        }
     }
 }
 

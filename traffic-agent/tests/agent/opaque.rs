@@ -104,10 +104,12 @@ async fn a_reset_stays_a_reset_both_ways() {
 #[tokio::test]
 async fn megabytes_arrive_unchanged_both_ways_at_once() {
     const LENGTH: usize = 8 << 20;
+    let bytes = |seed: usize| (0..LENGTH).map(|i| ((i * 31 + seed) >> 3) as u8).collect::<Vec<_>>();
+    // Made first: the agent must not wait for it.
+    let (question, answer) = (bytes(7), bytes(1_000_003));
     for by_laptop in [true, false] {
         let rig = Rig::start().await;
         let (caller, server, _laptop) = through(&rig, by_laptop).await;
-        let bytes = |seed: usize| (0..LENGTH).map(|i| ((i * 31 + seed) >> 3) as u8).collect::<Vec<_>>();
         let exchange = |tcp: TcpStream, sends: Vec<u8>, expects: Vec<u8>| async move {
             let (mut read, mut write) = tcp.into_split();
             let writing = async {
@@ -123,8 +125,8 @@ async fn megabytes_arrive_unchanged_both_ways_at_once() {
         };
         let both = async {
             tokio::join!(
-                exchange(caller, bytes(7), bytes(1_000_003)),
-                exchange(server, bytes(1_000_003), bytes(7))
+                exchange(caller, question.clone(), answer.clone()),
+                exchange(server, answer.clone(), question.clone())
             )
         };
         within("transfer", both).await;
