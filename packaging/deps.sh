@@ -25,7 +25,7 @@ forbid() {
 # only NAME "WHO...": nobody else in the workspace may name it as a direct dependency.
 only() {
   local name=$1 allowed=$2 user
-  for user in $(cargo tree --quiet --workspace --edges all --invert "$name" --depth 1 --prefix depth --format '{p}' 2>/dev/null |
+  for user in $(cargo tree --quiet --workspace --edges normal,build,dev --invert "$name" --depth 1 --prefix depth --format '{p}' 2>/dev/null |
     sed -n 's/^1\([^ ]*\) .*(\/.*/\1/p' | sort -u); do
     [[ " $allowed " = *" $user "* ]] || complain "$user depends on $name (only: $allowed)"
   done
