@@ -196,7 +196,7 @@ if wanted checks; then
   step check documentation documentation || true
 fi
 if wanted unit || wanted cluster; then
-  step check 'build: tests' cargo test --workspace --all-targets --no-run || true
+  step check 'build: tests' cargo test --workspace --no-run || true
 fi
 if wanted cluster; then
   step check 'build: devbridge' packaging/build.sh || true
