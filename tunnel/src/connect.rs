@@ -75,6 +75,7 @@ pub async fn connect(connect: Connect) -> Result<Connection, ConnectError> {
 
     let shared = Shared::new(quic);
     let source = Redial { link: link.clone(), shared: shared.clone(), dial, hello, lost: None, attempt: 0 };
+    // Owned by the connection: it ends when that is closed or dropped.
     Tasks::default().spawn(driver::drive(link, shared.clone(), pump, source, resume));
     Ok(Connection::new(shared))
 }

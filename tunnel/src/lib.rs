@@ -52,3 +52,5 @@ pub use connection::{Closed, Connection, Incoming, LinkState, OpenError, Priorit
 pub use flow::{Flow, RecvHalf, SendHalf, StreamError};
 #[cfg(feature = "tokio")]
 pub use identity::Token;
+#[cfg(feature = "tokio")]
+pub use transport::SetupError;

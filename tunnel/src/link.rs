@@ -122,10 +122,7 @@ impl AsyncUdpSocket for Link {
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         // Never larger: it is what both ends configure. Never several segments: `max_transmit_segments` is 1.
-        let length = match u16::try_from(transmit.contents.len()) {
-            Ok(length @ 1..=MAX_DATAGRAM) => length,
-            _ => return Ok(()),
-        };
+        let Ok(length @ 1..=MAX_DATAGRAM) = u16::try_from(transmit.contents.len()) else { return Ok(()) };
         let mut sending = lock(&self.sending);
         if sending.is_full() {
             return Err(io::ErrorKind::WouldBlock.into());

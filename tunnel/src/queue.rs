@@ -19,7 +19,7 @@ use crate::{
 /// latency for everything that comes after it.
 const SEND_BOUND: usize = 256 << 10;
 /// Bytes that wait for quinn, [`OVERHEAD`] per datagram included.
-const RECEIVE_BOUND: usize = 1 << 20;
+const RECEIVE_BOUND: usize = 512 << 10;
 /// What a datagram costs beside its bytes, so that a flood of tiny ones is bounded as well.
 const OVERHEAD: usize = 64;
 /// Room of a chunk that begins with a small datagram, as most do that are not bulk.

@@ -155,6 +155,7 @@ impl Desk {
         };
         let shared = Shared::new(quic);
         seat.state = Some(shared.link.clone());
+        // Owned by the connection: it ends when that is closed or dropped.
         Tasks::default().spawn(driver::drive(link, shared.clone(), pump, seat, self.resume));
         Ok(Connection::new(shared))
     }

@@ -56,9 +56,13 @@ async fn a_flow_goes_on_after_a_long_outage() {
     assert!((10..30).contains(&dials), "{dials} dials");
 
     rig.wire.refusing.store(false, Relaxed);
+    wait_for_link(&rig.laptop, |state| state == LinkState::Up).await;
+    let up = Instant::now();
     let mut got = [0; 18];
     timeout(LONG, agent.recv.read_exact(&mut got)).await.unwrap().unwrap();
     assert_eq!(&got, b"written while away");
+    // Three times what is aimed at.
+    assert!(up.elapsed() < Duration::from_millis(900), "{:?}", up.elapsed());
     assert_eq!(*rig.laptop.link().borrow(), LinkState::Up);
     assert_eq!(*rig.agent.link().borrow(), LinkState::Up);
 }
