@@ -16,6 +16,10 @@ test:
 e2e:
     tests/run.sh cluster
 
+# The story of the README on a real cluster, each step with its time.
+demo:
+    examples/demo.sh
+
 # One cluster test after a change: `just one NAME`.
 one name:
     packaging/build.sh --quick && cargo test --workspace --test cluster -- {{name}}
