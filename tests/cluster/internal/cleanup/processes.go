@@ -76,6 +76,12 @@ func (f Finder) Processes() ([]Process, error) {
 	return found, nil
 }
 
+// Has says whether a process is alive and belongs to the instance.
+func (f Finder) Has(pid int) bool {
+	p, alive := f.look(pid)
+	return alive && p.Why != ""
+}
+
 // look reads one process; Why stays empty for a stranger.
 func (f Finder) look(pid int) (p Process, alive bool) {
 	p.PID = pid

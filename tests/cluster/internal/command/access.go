@@ -117,7 +117,7 @@ func nodeProcess(i instance.Instance) (int, error) {
 		return 0, err
 	}
 	for _, c := range record.Components {
-		if alive(c.PID) == nil {
+		if alive(i, c.PID) == nil {
 			return c.PID, nil
 		}
 	}

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"devbridge.dev/tests/cluster/internal/api"
+	"devbridge.dev/tests/cluster/internal/cleanup"
 	"devbridge.dev/tests/cluster/internal/instance"
 	"devbridge.dev/tests/cluster/internal/node"
 	"devbridge.dev/tests/cluster/internal/pki"
@@ -54,10 +54,10 @@ type part struct {
 }
 
 func check(ctx context.Context, i instance.Instance, r instance.Record) []part {
-	parts := []part{{"supervisor", fmt.Sprintf("pid %d", r.Supervisor), alive(r.Supervisor)}}
+	parts := []part{{"supervisor", fmt.Sprintf("pid %d", r.Supervisor), alive(i, r.Supervisor)}}
 	for _, c := range r.Components {
 		p := part{name: c.Name, detail: fmt.Sprintf("pid %d, %d restarts, since %s", c.PID, c.Restarts, c.Since.Format(time.TimeOnly))}
-		if p.problem = alive(c.PID); p.problem != nil && c.Exit != "" {
+		if p.problem = alive(i, c.PID); p.problem != nil && c.Exit != "" {
 			p.problem = errors.New(c.Exit)
 		}
 		parts = append(parts, p)
@@ -95,8 +95,9 @@ func adminClient(i instance.Instance, r instance.Record) (*api.Client, error) {
 	return api.New(node.Outside(r.APIPort), ca.Cert, pair, nil)
 }
 
-func alive(pid int) error {
-	if pid == 0 || syscall.Kill(pid, 0) != nil {
+// alive is nil when a process lives, and its number has not become somebody else's.
+func alive(i instance.Instance, pid int) error {
+	if pid == 0 || !cleanup.FinderFor(i).Has(pid) {
 		return errors.New("not running")
 	}
 	return nil

@@ -14,6 +14,13 @@ import (
 	"devbridge.dev/tests/cluster/internal/supervise"
 )
 
+const (
+	// healLimit is how long a supervisor gets to restart what has died.
+	healLimit = 15 * time.Second
+	// healPoll lies between two looks at that.
+	healPoll = 100 * time.Millisecond
+)
+
 func up(g Globals, args []string) error {
 	i, _, err := parse(newFlags("up"), &g, args, 0, 0)
 	if err != nil {
@@ -35,7 +42,7 @@ func up(g Globals, args []string) error {
 		return err
 	}
 	defer lock.Close()
-	if whole(i) == nil {
+	if becomesWhole(i) {
 		step("already up")
 		fmt.Println(i.Kubeconfig())
 		return nil
@@ -52,6 +59,19 @@ func up(g Globals, args []string) error {
 	}
 	fmt.Println(i.Kubeconfig())
 	return nil
+}
+
+// becomesWhole says whether the cluster is healthy, or its supervisor makes it so soon.
+func becomesWhole(i instance.Instance) bool {
+	for deadline := time.Now().Add(healLimit); ; time.Sleep(healPoll) {
+		if whole(i) == nil {
+			return true
+		}
+		record, err := i.Read()
+		if err != nil || !record.Ready || alive(i, record.Supervisor) != nil || time.Now().After(deadline) {
+			return false
+		}
+	}
 }
 
 // whole is nil when the cluster runs and nothing in it has to be healed.
