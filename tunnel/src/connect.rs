@@ -73,7 +73,7 @@ pub async fn connect(connect: Connect) -> Result<Connection, ConnectError> {
         () = time::sleep(HANDSHAKE_DEADLINE) => return Err(ConnectError::TimedOut),
     };
 
-    let shared = Shared::new(quic);
+    let shared = Shared::new(quic, endpoint);
     let source = Redial { link: link.clone(), shared: shared.clone(), dial, hello, lost: None, attempt: 0 };
     // Owned by the connection: it ends when that is closed or dropped.
     Tasks::default().spawn(driver::drive(link, shared.clone(), pump, source, resume));
@@ -94,7 +94,7 @@ async fn begin<F>(link: Arc<Link>, mut carrier: Carrier, hello: Hello, answered:
 where
     F: FnOnce(Answer) -> Result<(), CarrierEnd> + Send,
 {
-    // The first write of a carrier: the bytes of the hello leave together with the first datagrams.
+    // Flushed by the pump, together with what waits to be sent.
     if let Err(error) = carrier.outgoing.feed(hello.encode()).await {
         return CarrierEnd::Io(error);
     }

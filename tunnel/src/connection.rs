@@ -10,6 +10,7 @@ use tokio::{sync::watch, time};
 
 use crate::{
     flow::{Flow, StreamError},
+    link::Link,
     message::{MAX_OPEN, Open},
 };
 
@@ -99,6 +100,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) quic: quinn::Connection,
+    endpoint: quinn::Endpoint,
     pub(crate) link: watch::Sender<LinkState>,
     /// Set before quinn is closed by this end; the first one counts.
     why: OnceLock<Closed>,
@@ -107,13 +109,22 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(quic: quinn::Connection) -> Arc<Self> {
+    pub(crate) fn new(quic: quinn::Connection, endpoint: quinn::Endpoint) -> Arc<Self> {
         Arc::new(Self {
             quic,
+            endpoint,
             link: watch::Sender::new(LinkState::Up),
             why: OnceLock::new(),
             ended: watch::Sender::new(false),
         })
+    }
+
+    /// Makes QUIC send something at once, because the carrier is new. The answer shows what the last one has lost;
+    /// without it that would be sent again only after a timeout, which may have backed off for long. A changed
+    /// socket is what makes quinn do that; it is the same one.
+    pub(crate) fn kick(&self, link: Arc<Link>) {
+        // Fails only for a socket without an address.
+        let _ = self.endpoint.rebind_abstract(link);
     }
 
     /// Closes the session; the reason is sent to the other end.

@@ -37,7 +37,7 @@ pub(crate) async fn drive<S: Source>(
     resume: Duration,
 ) {
     let carried = tokio::select! {
-        () = carry(&shared, &mut pump, &mut source, resume) => false,
+        () = carry(&link, &shared, &mut pump, &mut source, resume) => false,
         _ = shared.quic.closed() => *shared.link.borrow() == LinkState::Up,
     };
     if carried {
@@ -48,7 +48,13 @@ pub(crate) async fn drive<S: Source>(
 }
 
 /// Pumps on one carrier after the other, until there is none for too long.
-async fn carry<S: Source>(shared: &Shared, pump: &mut Pump, source: &mut S, resume: Duration) {
+async fn carry<S: Source>(
+    link: &Arc<Link>,
+    shared: &Shared,
+    pump: &mut Pump,
+    source: &mut S,
+    resume: Duration,
+) {
     loop {
         tokio::select! {
             end = &mut *pump => {
@@ -61,13 +67,17 @@ async fn carry<S: Source>(shared: &Shared, pump: &mut Pump, source: &mut S, resu
             next = source.replacement() => {
                 debug!("carrier replaced");
                 *pump = next;
+                shared.kick(link.clone());
                 continue;
             }
         }
         // The link is up only when the other end has answered, so a carrier that leads nowhere does not gain time.
         let LinkState::Lost { since } = *shared.link.borrow() else { continue };
         match time::timeout_at(since + resume, source.next(since)).await {
-            Ok(next) => *pump = next,
+            Ok(next) => {
+                *pump = next;
+                shared.kick(link.clone());
+            }
             Err(_) => return shared.close(Closed::NoCarrier(resume)),
         }
     }

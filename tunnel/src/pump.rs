@@ -88,11 +88,12 @@ where
 
 async fn write(link: &Link, mut outgoing: Outgoing) -> Result<Infallible, CarrierEnd> {
     loop {
-        outgoing.feed(link.next_chunk().await).await.map_err(CarrierEnd::Io)?;
+        // First of all, too: a greeting may have been fed already, and must not wait for datagrams.
         if link.is_drained() {
             outgoing.flush().await.map_err(CarrierEnd::Io)?;
             link.set_flushed();
         }
+        outgoing.feed(link.next_chunk().await).await.map_err(CarrierEnd::Io)?;
     }
 }
 

@@ -153,7 +153,7 @@ impl Desk {
                 return Err(error);
             }
         };
-        let shared = Shared::new(quic);
+        let shared = Shared::new(quic, endpoint);
         seat.state = Some(shared.link.clone());
         // Owned by the connection: it ends when that is closed or dropped.
         Tasks::default().spawn(driver::drive(link, shared.clone(), pump, seat, self.resume));
