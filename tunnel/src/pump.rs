@@ -16,6 +16,10 @@ use crate::{
 /// How long the first bytes of a carrier may take.
 pub(crate) const GREETING_DEADLINE: Duration = Duration::from_secs(5);
 
+/// A laptop's carrier is given up when nothing comes for so long: the agent's keep-alive is due every second. Pings
+/// of the WebSocket would not do, as they are answered half way.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// A pump at work; owns its carrier. Resolves with the reason why the carrier ended; dropping it ends that.
 pub(crate) type Pump = BoxFuture<'static, CarrierEnd>;
 
@@ -59,7 +63,8 @@ pub(crate) async fn greeting<T: Greeting>(incoming: &mut Incoming) -> Result<(T,
 /// The agent's pump: `first` came together with the hello.
 pub(crate) async fn agent_pump(link: Arc<Link>, carrier: Carrier, first: Bytes) -> CarrierEnd {
     let Carrier { incoming, outgoing } = carrier;
-    run(write(&link, outgoing), read(&link, incoming, first)).await
+    // No limit to silence: it is the laptop that makes another carrier, and that one takes this one's place.
+    run(write(&link, outgoing), read(&link, incoming, first, Duration::MAX)).await
 }
 
 /// The laptop's pump. Datagrams are sent at once; those of the agent follow its answer, which `check` judges.
@@ -71,7 +76,7 @@ where
     let read = async {
         let (answer, first) = greeting(&mut incoming).await?;
         check(answer)?;
-        read(&link, incoming, first).await
+        read(&link, incoming, first, SILENCE).await
     };
     run(write(&link, outgoing), read).await
 }
@@ -97,13 +102,18 @@ async fn write(link: &Link, mut outgoing: Outgoing) -> Result<Infallible, Carrie
     }
 }
 
-async fn read(link: &Link, mut incoming: Incoming, first: Bytes) -> Result<Infallible, CarrierEnd> {
+async fn read(
+    link: &Link,
+    mut incoming: Incoming,
+    first: Bytes,
+    silence: Duration,
+) -> Result<Infallible, CarrierEnd> {
     let mut decoder = Decoder::default();
     let mut chunk = first;
     loop {
         decoder.feed(chunk);
         link.deliver(&mut decoder).await.map_err(CarrierEnd::Frame)?;
-        chunk = next(&mut incoming).await?;
+        chunk = time::timeout(silence, next(&mut incoming)).await.unwrap_or(Err(CarrierEnd::Silent))?;
     }
 }
 

@@ -84,6 +84,27 @@ async fn the_answer_comes_soon_after_a_new_carrier() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_carrier_that_falls_silent_is_replaced_by_another() {
+    let rig = Rig::in_memory().await;
+    let (mut laptop, mut agent) = rig.flow().await;
+    let frozen = Instant::now();
+    rig.wire.freeze();
+    laptop.send.write_all(b"lost").await.unwrap();
+    let mut got = [0; 4];
+    timeout(LONG, agent.recv.read_exact(&mut got)).await.unwrap().unwrap();
+    assert!((4..=6).contains(&frozen.elapsed().as_secs()), "{:?}", frozen.elapsed());
+    assert_eq!(rig.wire.dials.load(Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_keeps_its_carrier() {
+    let rig = Rig::in_memory().await;
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(rig.wire.dials.load(Relaxed), 1);
+    assert_eq!(*rig.agent.link().borrow(), LinkState::Up);
+}
+
+#[tokio::test(start_paused = true)]
 async fn both_ends_give_up_when_no_carrier_comes_for_the_resume_time() {
     let rig = Rig::in_memory().await;
     let (mut laptop, _agent) = rig.flow().await;

@@ -1,7 +1,7 @@
 //! Two ends and a wire between them that can be cut.
 
 use std::{
-    io,
+    future, io,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -21,7 +21,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, copy_bidirectional, duplex},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Notify, mpsc},
     task::AbortHandle,
     time::timeout,
 };
@@ -41,6 +41,7 @@ pub(crate) struct Wire {
     pub(crate) dials: AtomicUsize,
     pub(crate) refusing: AtomicBool,
     relays: Mutex<Vec<AbortHandle>>,
+    freezing: Arc<Notify>,
 }
 
 impl Wire {
@@ -50,12 +51,18 @@ impl Wire {
             dials: AtomicUsize::new(0),
             refusing: AtomicBool::new(false),
             relays: Mutex::default(),
+            freezing: Arc::default(),
         })
     }
 
     /// Ends all carriers; what is on its way is lost.
     pub(crate) fn cut(&self) {
         self.relays.lock().unwrap().drain(..).for_each(|relay| relay.abort());
+    }
+
+    /// Keeps the carriers that there are, but moves nothing on them any more.
+    pub(crate) fn freeze(&self) {
+        self.freezing.notify_waiters();
     }
 
     /// From now on carriers lead elsewhere.
@@ -74,8 +81,12 @@ impl Wire {
         mut left: DuplexStream,
         mut right: T,
     ) {
+        let freezing = self.freezing.clone();
         let relay = tokio::spawn(async move {
-            let _ = copy_bidirectional(&mut left, &mut right).await;
+            tokio::select! {
+                _ = copy_bidirectional(&mut left, &mut right) => {}
+                () = freezing.notified() => future::pending().await,
+            }
         });
         self.relays.lock().unwrap().push(relay.abort_handle());
     }
