@@ -277,6 +277,10 @@ impl<'a> Session<'a> {
         self.agent.desk.arm(Arc::clone(&laptop)).map_err(|held| held.to_string())?;
         self.armed = Some(laptop);
         self.agent.ready.send_replace(true);
+        if self.agent.leaving() {
+            // It was asked to end just now.
+            self.agent.ready.send_replace(false);
+        }
         info!(session = self.number, "armed");
         Ok(())
     }

@@ -102,8 +102,8 @@ pub async fn run(
 
     shutdown.await;
     info!(open = flows.running(), "ending");
-    agent.ready.send_replace(false);
     agent.phase.send_replace(Phase::Leaving);
+    agent.ready.send_replace(false);
     agent.desk.close();
     time::sleep(grace.accept).await;
     accepting.stop(Duration::ZERO).await;

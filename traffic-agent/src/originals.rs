@@ -173,9 +173,7 @@ impl Originals {
             };
             match outcome {
                 Ok(stream) => {
-                    if tried.len() > 1 {
-                        self.lists().shunned.remove(&addr);
-                    }
+                    self.lists().shunned.remove(&addr);
                     return Some(stream);
                 }
                 Err(error) => {

@@ -13,7 +13,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 use hickory_resolver::{
     Resolver, TokioResolver,
-    config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
+    config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
     net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, RecordType},
 };
@@ -55,8 +55,7 @@ impl Finder {
         let servers = nameservers.servers.iter().map(|server| {
             let mut config = NameServerConfig::udp_and_tcp(server.ip());
             for connection in &mut config.connections {
-                let ConnectionConfig { port, .. } = connection;
-                *port = server.port();
+                connection.port = server.port();
             }
             config
         });

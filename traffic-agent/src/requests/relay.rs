@@ -179,6 +179,10 @@ impl Course {
         if self.told && state == State::Last && !self.leg_ended {
             return Some(Ended::Parted);
         }
+        if state == State::Idle && caller.ended && caller.to_leg.is_empty() {
+            // It asks nothing more, and nothing is owed to it.
+            return Some(Ended::Parked);
+        }
         if !self.leg_ended {
             match leg.laptop() {
                 Some(Condition::Silent | Condition::Leaving) if state == State::Idle && !caller.ended => {

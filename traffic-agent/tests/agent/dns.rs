@@ -8,12 +8,12 @@ use std::{
 
 use hickory_resolver::proto::{
     op::{Message, ResponseCode},
-    rr::{Name, RData, Record, RecordType, rdata::SRV},
+    rr::{Name, RData, Record, rdata::SRV},
 };
 use tokio::net::UdpSocket;
 
 use crate::{
-    rig::Rig,
+    rig::{GRACE, Rig},
     server::{Caller, Server, get},
     within,
 };
@@ -81,7 +81,7 @@ impl Zone {
 async fn originals_serve_before_any_laptop_was_there() {
     let (zone, original) = (Zone::default(), Server::start("original").await);
     zone.set_originals(&[original.addr]);
-    let rig = Rig::start_with(vec![zone.serve().await]).await;
+    let rig = Rig::start_with(vec![zone.serve().await], GRACE).await;
     assert_eq!(get(rig.callers).await, "original GET ");
 }
 
@@ -89,7 +89,7 @@ async fn originals_serve_before_any_laptop_was_there() {
 async fn new_originals_are_found_when_the_known_ones_fail() {
     let (zone, first) = (Zone::default(), Server::start("first").await);
     zone.set_originals(&[first.addr]);
-    let rig = Rig::start_with(vec![zone.serve().await]).await;
+    let rig = Rig::start_with(vec![zone.serve().await], GRACE).await;
     assert_eq!(get(rig.callers).await, "first GET ");
     let second = Server::start("second").await;
     first.kill().await;
@@ -108,9 +108,8 @@ async fn another_agent_is_never_an_original() {
     let agent = Server::start_at("127.0.0.2:0".parse().unwrap(), "agent", Default::default()).await;
     zone.set_agents(&["127.0.0.2"]);
     zone.set_originals(&[agent.addr, original.addr]);
-    let rig = Rig::start_with(vec![zone.serve().await]).await;
+    let rig = Rig::start_with(vec![zone.serve().await], GRACE).await;
     for _ in 0..4 {
         assert_eq!(get(rig.callers).await, "original GET ");
     }
-    let _ = RecordType::SRV;
 }

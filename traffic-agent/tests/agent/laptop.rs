@@ -4,9 +4,9 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::{
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time,
 };
 use tunnel::{
@@ -51,6 +51,36 @@ impl Dial for ToAgentPort {
             Ok(Carrier::from_io(tcp))
         }
         .boxed()
+    }
+}
+
+/// The network between a laptop and its agent.
+pub(crate) struct Network {
+    /// What the laptop dials.
+    pub(crate) addr: SocketAddr,
+    relay: JoinHandle<()>,
+}
+
+impl Network {
+    pub(crate) async fn start(control: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let relay = tokio::spawn(async move {
+            let mut carriers = JoinSet::new();
+            while let Ok((mut laptop, _)) = listener.accept().await {
+                carriers.spawn(async move {
+                    let mut agent = TcpStream::connect(control).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut laptop, &mut agent).await;
+                });
+            }
+        });
+        Self { addr, relay }
+    }
+
+    /// Nothing gets through any more; both ends see their connection end.
+    pub(crate) async fn cut(self) {
+        self.relay.abort();
+        let _ = self.relay.await;
     }
 }
 

@@ -6,9 +6,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::task::JoinSet;
+use traffic_agent::Grace;
 use tunnel::message::{ToAgent, ToLaptop};
 
 use crate::{
@@ -126,8 +128,10 @@ async fn a_laptop_that_is_gone_at_once_loses_no_idempotent_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ending_agent_loses_no_request_of_callers_that_heed_it() {
-    let (mut rig, original, process) =
-        (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
+    // Callers are accepted for longer than the load lasts, as in a cluster.
+    let grace = Grace { accept: Duration::from_secs(4), flows: Duration::from_secs(8) };
+    let mut rig = Rig::start_with(Vec::new(), grace).await;
+    let (original, process) = (Server::start("original").await, Server::start("laptop").await);
     let _laptop = Laptop::armed(&rig, process.addr, &[original.addr]).await;
     let load = Load::start(rig.callers, 20, 4, &["GET", "POST"]);
     load.more(200).await;

@@ -1,5 +1,12 @@
 //! The agent in this process, with real sockets on loopback and a laptop end of the test's own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and its tasks end with its runtime"
+)]
+
 mod control;
 mod dns;
 mod ending;

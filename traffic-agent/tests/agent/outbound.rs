@@ -13,7 +13,7 @@ use tunnel::{
 
 use crate::{
     laptop::{Laptop, Manner},
-    rig::Rig,
+    rig::{GRACE, Rig},
     server::nobody,
     within,
 };
@@ -65,7 +65,7 @@ async fn a_question_is_answered_by_the_pod_s_nameserver() {
             nameserver.send_to(&bytes[..length], from).await.unwrap();
         }
     });
-    let rig = Rig::start_with(vec![addr]).await;
+    let rig = Rig::start_with(vec![addr], GRACE).await;
     let laptop = Laptop::connect(&rig, Manner::Mute).await;
     let mut flow = open(&laptop, Open::Dns).await;
     let question = b"\x12\x34\x01\0\0\0\0\0\0\0\0\0";

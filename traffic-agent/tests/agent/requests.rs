@@ -6,7 +6,7 @@ use tunnel::message::ToAgent;
 
 use crate::{
     eventually,
-    laptop::{Laptop, Manner},
+    laptop::{Laptop, Manner, Network},
     rig::Rig,
     server::{Caller, Habits, Server, get, nobody},
     within,
@@ -204,4 +204,21 @@ async fn a_closing_answer_ends_the_caller_s_connection() {
     process.kill().await;
     let rest = caller.rest().await.unwrap();
     assert!(rest.ends_with("laptop GET "), "{rest}");
+}
+
+#[tokio::test]
+async fn a_laptop_that_is_cut_off_loses_no_new_request_of_any_method() {
+    let (mut rig, original, process) =
+        (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
+    let network = Network::start(rig.control).await;
+    rig.control = network.addr;
+    let _laptop = Laptop::armed(&rig, process.addr, &[original.addr]).await;
+    let (mut posts, mut puts) = (Caller::connect(rig.callers).await, Caller::connect(rig.callers).await);
+    assert_eq!(posts.ask("POST", "1").await, "laptop POST 1");
+    assert_eq!(puts.ask("PUT", "1").await, "laptop PUT 1");
+    network.cut().await;
+    // Perhaps before the agent knows of it: then the request is given again.
+    assert_eq!(puts.ask("PUT", "2").await, "original PUT 2");
+    assert_eq!(posts.ask("POST", "2").await, "original POST 2");
+    assert_eq!(Caller::connect(rig.callers).await.ask("POST", "3").await, "original POST 3");
 }

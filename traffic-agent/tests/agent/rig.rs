@@ -16,7 +16,7 @@ use crate::within;
 /// Long enough to see what an ending agent does, short enough to wait for.
 pub(crate) const GRACE: Grace = Grace { accept: Duration::from_millis(500), flows: Duration::from_secs(5) };
 
-/// The port by which DNS and laptops call the agent's port.
+/// An agent, and what its laptop needs to reach it.
 pub(crate) struct Rig {
     /// Where callers connect; its port is the container port.
     pub(crate) callers: SocketAddr,
@@ -30,11 +30,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Vec::new()).await
+        Self::start_with(Vec::new(), GRACE).await
     }
 
     /// With nameservers, originals are found by DNS: service `origin`, port name `http`, namespace `shop`.
-    pub(crate) async fn start_with(nameservers: Vec<SocketAddr>) -> Self {
+    pub(crate) async fn start_with(nameservers: Vec<SocketAddr>, grace: Grace) -> Self {
         let listener = || async { TcpListener::bind("127.0.0.1:0").await.unwrap() };
         let (requests, control, health) = (listener().await, listener().await, listener().await);
         let addr = |listener: &TcpListener| listener.local_addr().unwrap();
@@ -63,7 +63,7 @@ impl Rig {
         let (shutdown, asked) = oneshot::channel();
         let agent = tokio::spawn(async move {
             let asked = async { drop(asked.await) };
-            run(&config, keys, nameservers, listeners, GRACE, asked).await.unwrap();
+            run(&config, keys, nameservers, listeners, grace, asked).await.unwrap();
         });
         Self {
             callers,
