@@ -126,9 +126,10 @@ lints() {
     bootstrap cargo clippy --all-targets -- -D warnings
 }
 
+# Who reads it works on the programs: private items belong to it, and may be linked to.
 documentation() {
-  local -x RUSTDOCFLAGS='-D warnings'
-  cargo doc --workspace --no-deps && bootstrap cargo doc --no-deps
+  local -x RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links'
+  cargo doc --workspace --no-deps --document-private-items && bootstrap cargo doc --no-deps --document-private-items
 }
 
 # --- tests -----------------------------------------------------------------------------------------
