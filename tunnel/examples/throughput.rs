@@ -1,6 +1,6 @@
 //! What the tunnel costs: the same work over plain TCP and through a session whose carrier is TCP, in one run.
 //!
-//! `cargo run --release -p devbridge-tunnel --example throughput -- [rounds] [MiB]`
+//! `cargo run --release -p devbridge-tunnel --example throughput -- [rounds] [MiB] [way]`
 //!
 //! The two ends are two processes with one thread each, on loopback. Rounds are interleaved and medians are
 //! shown, because the machine is rarely quiet; CPU seconds of both ends together say more than speed then. `up` is from the laptop to the agent; `requests` are 128 bytes
@@ -56,7 +56,7 @@ async fn main() -> Result<()> {
         rounds => {
             let rounds = rounds.unwrap_or("5").parse()?;
             let size = arguments.next().unwrap_or_else(|| "256".into()).parse::<u64>()? << 20;
-            laptop(rounds, size).await
+            laptop(rounds, size, arguments.next()).await
         }
     }
 }
@@ -181,7 +181,7 @@ impl Drop for Agent {
     }
 }
 
-async fn laptop(rounds: usize, size: u64) -> Result<()> {
+async fn laptop(rounds: usize, size: u64, only: Option<String>) -> Result<()> {
     let mut agent = Agent(Command::new(env::current_exe()?).arg("agent").stdout(Stdio::piped()).spawn()?);
     let mut line = String::new();
     BufReader::new(agent.0.stdout.take().ok_or("no output")?).read_line(&mut line)?;
@@ -194,11 +194,12 @@ async fn laptop(rounds: usize, size: u64) -> Result<()> {
         resume: Duration::from_secs(60),
     })
     .await?;
-    let ways = [
+    let mut ways = vec![
         ("raw", Way::Raw(raw.parse()?)),
         ("tunnel", Way::Tunnel(connection.clone())),
         ("spliced", Way::Spliced(connection)),
     ];
+    ways.retain(|(name, _)| only.as_ref().is_none_or(|only| only == name));
     let both = [std::process::id(), agent.0.id()];
     let gib = size as f64 / f64::from(1 << 30);
     let mut results = vec![[const { Vec::new() }; 6]; ways.len()];
