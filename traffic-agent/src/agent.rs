@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Semaphore, watch};
 use tunnel::{message::Counters, tasks::Tasks};
 
-use crate::{laptop::Desk, originals::Originals};
+use crate::{laptop::Desk, originals::Originals, ready::Ready};
 
 /// One agent process.
 pub(crate) struct Agent {
@@ -19,7 +19,7 @@ pub(crate) struct Agent {
     pub(crate) desk: Desk,
     pub(crate) counts: Counts,
     pub(crate) phase: watch::Sender<Phase>,
-    pub(crate) ready: watch::Sender<bool>,
+    pub(crate) ready: Ready,
     pub(crate) nameservers: Vec<SocketAddr>,
     /// Places for connections of laptops' processes.
     pub(crate) outbound: Arc<Semaphore>,

@@ -32,6 +32,8 @@ pub const VARIABLES: [&str; 9] =
 
 /// Where the Secret with the keys is mounted.
 const KEYS: &str = "/devbridge/keys";
+/// The pod's writable directory; it outlives the agent's process.
+const RUN: &str = "/devbridge/run";
 
 /// The agent's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct Config {
     pub names: Option<Names>,
     /// Directory with `agent.seed` and `laptop.pub`.
     pub keys: PathBuf,
+    /// Writable directory that outlives the process.
+    pub run: PathBuf,
 }
 
 /// Names under which the cluster's DNS knows originals and agents.
@@ -125,6 +129,7 @@ impl Config {
             namespace: text(variables, NAMESPACE)?,
             names,
             keys: KEYS.into(),
+            run: RUN.into(),
         })
     }
 

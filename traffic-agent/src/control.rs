@@ -276,11 +276,7 @@ impl<'a> Session<'a> {
         let laptop = Laptop::new(self.number, self.connection.clone());
         self.agent.desk.arm(Arc::clone(&laptop)).map_err(|held| held.to_string())?;
         self.armed = Some(laptop);
-        self.agent.ready.send_replace(true);
-        if self.agent.leaving() {
-            // It was asked to end just now.
-            self.agent.ready.send_replace(false);
-        }
+        self.agent.ready.arm();
         info!(session = self.number, "armed");
         Ok(())
     }

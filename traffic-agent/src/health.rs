@@ -11,11 +11,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::Semaphore,
     time,
 };
 use tracing::debug;
 use tunnel::tasks::Tasks;
+
+use crate::ready::Watch;
 
 /// Longest request head.
 const REQUEST_LIMIT: usize = 2 << 10;
@@ -27,7 +29,7 @@ const CONCURRENT: usize = 32;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers on `listener` until cancelled.
-pub(crate) async fn serve(listener: TcpListener, ready: watch::Receiver<bool>) {
+pub(crate) async fn serve(listener: TcpListener, ready: Watch) {
     let tasks = Tasks::default();
     let permits = Arc::new(Semaphore::new(CONCURRENT));
     loop {
@@ -54,7 +56,7 @@ fn debug_slow(from: SocketAddr) {
     debug!(%from, "health question took too long");
 }
 
-async fn answer(mut stream: TcpStream, ready: &watch::Receiver<bool>) {
+async fn answer(mut stream: TcpStream, ready: &Watch) {
     let mut head = Vec::with_capacity(256);
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {
         if head.len() >= REQUEST_LIMIT {
@@ -65,7 +67,7 @@ async fn answer(mut stream: TcpStream, ready: &watch::Receiver<bool>) {
             Ok(_) => {}
         }
     }
-    let answer = reply(&head, *ready.borrow());
+    let answer = reply(&head, ready.ready());
     if stream.write_all(answer.as_bytes()).await.is_ok() {
         let _ = stream.shutdown().await;
         // Wait for the other end, so that closing does not cut off what was sent.
@@ -94,7 +96,10 @@ fn reply(head: &[u8], ready: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::ready::Ready;
 
     #[test]
     fn ready_is_told_on_readyz_and_only_there() {
@@ -112,9 +117,10 @@ mod tests {
     async fn a_silent_question_is_dropped_and_others_are_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let (_ready, watch) = watch::channel(true);
+        let ready = Ready::new(Path::new("/nonexistent"));
+        ready.arm();
         let tasks = Tasks::default();
-        tasks.spawn(serve(listener, watch));
+        tasks.spawn(serve(listener, ready.watch()));
         let _silent = TcpStream::connect(addr).await.unwrap();
         let mut asking = TcpStream::connect(addr).await.unwrap();
         asking.write_all(b"GET /readyz HTTP/1.1\r\n\r\n").await.unwrap();

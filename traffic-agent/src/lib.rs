@@ -16,6 +16,7 @@ mod laptop;
 pub mod nameservers;
 mod originals;
 mod outbound;
+mod ready;
 mod refusal;
 mod requests;
 
@@ -33,6 +34,7 @@ use agent::{Agent, Phase};
 use config::{Config, Keys};
 use nameservers::Nameservers;
 use originals::{Finder, Originals, Own};
+use ready::Ready;
 
 /// The sockets of an agent.
 #[derive(Debug)]
@@ -89,7 +91,7 @@ pub async fn run(
     let (loops, accepting, flows, sessions) =
         (Tasks::default(), Tasks::default(), Tasks::default(), Tasks::default());
 
-    let ready = agent.ready.subscribe();
+    let ready = agent.ready.watch();
     loops.spawn_until_stopped(health::serve(listeners.health, ready));
     loops.spawn_until_stopped(control::accept(Arc::clone(&agent), acceptor, sessions.clone()));
     let refreshed = Arc::clone(&agent);
@@ -103,7 +105,7 @@ pub async fn run(
     shutdown.await;
     info!(open = flows.running(), "ending");
     agent.phase.send_replace(Phase::Leaving);
-    agent.ready.send_replace(false);
+    agent.ready.end();
     agent.desk.close();
     time::sleep(grace.accept).await;
     accepting.stop(Duration::ZERO).await;
@@ -131,7 +133,7 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         desk: laptop::Desk::default(),
         counts: agent::Counts::default(),
         phase: watch::Sender::new(Phase::Running),
-        ready: watch::Sender::new(false),
+        ready: Ready::new(&config.run),
         nameservers: nameservers.servers.clone(),
         outbound: Arc::new(Semaphore::new(outbound::LIMIT)),
         partings: Tasks::default(),

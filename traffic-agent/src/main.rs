@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
     let filter = variables.get(config::LOG).map_or("info", String::as_str);
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_env_filter(EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")))
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();

@@ -7,12 +7,13 @@
 use std::{future::pending, io, time::Duration};
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use futures::FutureExt as _;
 use tokio::time::{self, Instant};
 
 use super::{
     caller::{Caller, LINGER, Read, read_socket},
     exchange::State,
-    leg::{Got, Leg, Writer},
+    leg::{Got, Leg, Parts},
 };
 use crate::{
     agent::{Agent, Phase},
@@ -76,11 +77,18 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
         if let Some(ended) = course.settle(caller, leg) {
             return ended;
         }
-        let reads_caller = !caller.ended && caller.to_leg.is_empty() && !course.leg_deaf;
         let laptop = leg.laptop();
         let mut parts = leg.parts();
-        tokio::select! {
-            ready = caller.tcp.readable(), if reads_caller => {
+        let event = tokio::select! {
+            biased;
+            event = course.wait(caller, &mut parts) => event,
+            _ = phase.changed() => {
+                leaving = *phase.borrow_and_update() == Phase::Leaving;
+                continue;
+            }
+        };
+        match event {
+            Event::Caller(ready) => {
                 if moves(agent, caller, laptop) {
                     return Ended::Parked;
                 }
@@ -90,17 +98,15 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
                     Err(_) => return broken(leg),
                 }
             }
-            written = write(&mut parts.writer, &caller.to_leg), if !caller.to_leg.is_empty() => match written {
-                Ok(length) => {
-                    caller.to_leg.advance(length);
-                    caller.kept.sent += length as u64;
-                }
-                Err(_) => {
-                    course.leg_deaf = true;
-                    caller.to_leg = Bytes::new();
-                }
-            },
-            got = parts.reader.ready(), if caller.to_caller.is_empty() && !course.leg_ended => {
+            Event::Written(Ok(length)) => {
+                caller.to_leg.advance(length);
+                caller.kept.sent += length as u64;
+            }
+            Event::Written(Err(_)) => {
+                course.leg_deaf = true;
+                caller.to_leg = Bytes::new();
+            }
+            Event::Leg(got) => {
                 let got = match got {
                     Ok(Got::Ready) => course.read_socket(caller, leg, leaving),
                     Ok(Got::Bytes(bytes)) => {
@@ -119,23 +125,31 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
                     return ended;
                 }
             }
-            ready = caller.tcp.writable(), if !caller.to_caller.is_empty() => {
-                match ready.and_then(|()| caller.tcp.try_write(&caller.to_caller)) {
-                    Ok(length) => caller.to_caller.advance(length),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => return broken(leg),
-                }
-            }
-            () = parts.change.changed() => {}
-            changed = phase.changed() => {
-                if changed.is_err() {
-                    return Ended::Reset;
-                }
-                leaving = *phase.borrow_and_update() == Phase::Leaving;
-            }
-            () = until(course.linger) => return Ended::Done,
+            Event::Room(ready) => match ready.and_then(|()| caller.tcp.try_write(&caller.to_caller)) {
+                Ok(length) => caller.to_caller.advance(length),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return broken(leg),
+            },
+            Event::Changed => {}
+            Event::Over => return Ended::Done,
         }
     }
+}
+
+/// What a relay waits for.
+enum Event {
+    /// The caller may have sent something.
+    Caller(io::Result<()>),
+    /// The leg has taken bytes.
+    Written(io::Result<usize>),
+    /// The leg has sent something, or ended.
+    Leg(io::Result<Got>),
+    /// The caller may take more.
+    Room(io::Result<()>),
+    /// The laptop's condition is another.
+    Changed,
+    /// The caller had enough time to end.
+    Over,
 }
 
 /// Whether the request that comes now is for somebody else than the leg.
@@ -158,10 +172,6 @@ fn broken(leg: &mut Leg) -> Ended {
     Ended::Done
 }
 
-async fn write(writer: &mut Writer<'_>, bytes: &[u8]) -> io::Result<usize> {
-    writer.write(bytes).await
-}
-
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => time::sleep_until(deadline).await,
@@ -170,6 +180,27 @@ async fn until(deadline: Option<Instant>) {
 }
 
 impl Course {
+    /// Waits for the next thing to do. Cancel safe.
+    async fn wait(&self, caller: &Caller, parts: &mut Parts<'_>) -> Event {
+        let reads_caller = !caller.ended && caller.to_leg.is_empty() && !self.leg_deaf;
+        let reads_leg = caller.to_caller.is_empty() && !self.leg_ended;
+        let Parts { reader, writer, change } = parts;
+        if reads_leg && caller.exchange.between() {
+            // Before a new request: a server that has ended the connection must not get it.
+            if let Some(got) = reader.ready().now_or_never() {
+                return Event::Leg(got);
+            }
+        }
+        tokio::select! {
+            ready = caller.tcp.readable(), if reads_caller => Event::Caller(ready),
+            written = writer.write(&caller.to_leg), if !caller.to_leg.is_empty() => Event::Written(written),
+            got = reader.ready(), if reads_leg => Event::Leg(got),
+            ready = caller.tcp.writable(), if !caller.to_caller.is_empty() => Event::Room(ready),
+            () = change.changed() => Event::Changed,
+            () = until(self.linger) => Event::Over,
+        }
+    }
+
     /// What follows from the state alone, before waiting for anything.
     fn settle(&mut self, caller: &mut Caller, leg: &mut Leg) -> Option<Ended> {
         if !caller.to_caller.is_empty() {

@@ -56,6 +56,7 @@ impl Rig {
             namespace: "shop".to_owned(),
             names,
             keys: PathBuf::new(),
+            run: PathBuf::from("/nonexistent"),
         };
         let keys = Keys { agent: agent_keys, laptop: laptop_keys.public() };
         let listeners = Listeners { requests: vec![(callers.port(), requests)], control, health };
