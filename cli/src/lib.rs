@@ -29,7 +29,11 @@ pub async fn run(cli: Cli, output: &Output) -> Result<u8, Failure> {
         Command::Status(args) => commands::status::run(args, output).await?,
         Command::Gc(args) => commands::gc::run(args, output).await?,
         Command::Doctor(args) => commands::doctor::run(args, output).await?,
-        Command::Version => output.data(&format!("devbridge {} (protocol {})", env!("CARGO_PKG_VERSION"), tunnel::version::PROTOCOL)),
+        Command::Version => output.data(&format!(
+            "devbridge {} (protocol {})",
+            env!("CARGO_PKG_VERSION"),
+            tunnel::version::PROTOCOL
+        )),
         Command::Completion { shell } => commands::completion::run(shell, output),
     }
     Ok(0)

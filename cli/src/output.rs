@@ -39,7 +39,8 @@ impl Output {
     /// Looks at stderr and the environment once.
     pub fn new() -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let terminal = std::io::stderr().is_terminal() && !set("CI") && std::env::var("TERM").as_deref() != Ok("dumb");
+        let terminal =
+            std::io::stderr().is_terminal() && !set("CI") && std::env::var("TERM").as_deref() != Ok("dumb");
         let colour = terminal && !set("NO_COLOR");
         Self { inner: Arc::new(Inner { terminal, colour, bar: Mutex::new(None) }) }
     }
@@ -79,7 +80,8 @@ impl Output {
 
     /// Something that works, but not as the user may think.
     pub fn warn(&self, line: &str) {
-        let word = if self.inner.colour { "warning:".yellow().bold().to_string() } else { "warning:".to_owned() };
+        let word =
+            if self.inner.colour { "warning:".yellow().bold().to_string() } else { "warning:".to_owned() };
         self.talk(format!("{word} {line}"));
     }
 

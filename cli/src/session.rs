@@ -1,6 +1,6 @@
 //! One session on the laptop: what runs from attach to leave.
 //!
-//! Each path has its file: [`requests`], [`outbound`], [`dns`], [`env`], [`status`]. [`control`] speaks with the
+//! Each path has its file: [`requests`], [`outbound`], [`dns`], [`mod@env`], [`status`]. [`control`] speaks with the
 //! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
 //! originals are, [`expose`] shows the process's ports on the laptop, [`socket`] answers `status` and `leave`
 //! from other terminals. [`attach`] and [`mod@leave`] put them together and take them apart.

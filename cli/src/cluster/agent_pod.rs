@@ -78,7 +78,8 @@ pub fn build(target: &Target, bootstrap: &str, parts: &[String], nodes: &BTreeSe
         annotations.insert("kubectl.kubernetes.io/default-container".into(), container.name.clone());
         agent_container(container, target, ports);
     }
-    let others: Vec<_> = spec.containers.iter().map(|c| c.name.as_str()).filter(|name| *name != container_name).collect();
+    let others: Vec<_> =
+        spec.containers.iter().map(|c| c.name.as_str()).filter(|name| *name != container_name).collect();
     if !others.is_empty() {
         dropped.push(format!("containers kept beside the agent: {}", others.join(", ")));
     }
@@ -89,8 +90,12 @@ pub fn build(target: &Target, bootstrap: &str, parts: &[String], nodes: &BTreeSe
 
 /// Two ports that no container of the pod declares.
 fn own_ports(spec: &PodSpec) -> AgentPorts {
-    let declared: BTreeSet<i32> =
-        spec.containers.iter().flat_map(|c| c.ports.iter().flatten()).map(|port| port.container_port).collect();
+    let declared: BTreeSet<i32> = spec
+        .containers
+        .iter()
+        .flat_map(|c| c.ports.iter().flatten())
+        .map(|port| port.container_port)
+        .collect();
     let mut free = (FIRST_PORT..).filter(|port| !declared.contains(&i32::from(*port)));
     let control = free.next().unwrap_or(FIRST_PORT);
     AgentPorts { control, health: free.next().unwrap_or(FIRST_PORT + 1) }
@@ -159,7 +164,8 @@ fn prefer_nodes(affinity: &mut Affinity, nodes: &BTreeSet<String>) {
         match_expressions: None,
     };
     let node_affinity = affinity.node_affinity.get_or_insert_with(NodeAffinity::default);
-    let preferred = node_affinity.preferred_during_scheduling_ignored_during_execution.get_or_insert_default();
+    let preferred =
+        node_affinity.preferred_during_scheduling_ignored_during_execution.get_or_insert_default();
     preferred.push(PreferredSchedulingTerm { preference, weight: 100 });
 }
 
@@ -335,7 +341,9 @@ mod tests {
         assert!(mounts.contains(&"conf") && !mounts.contains(&"data"));
         assert!(spec.containers[0].ports.iter().flatten().all(|port| port.host_port.is_none()));
         let annotations = agent.template.metadata.unwrap().annotations.unwrap();
-        assert!(!annotations.contains_key("prometheus.io/scrape") && annotations.contains_key("sidecar/inject"));
+        assert!(
+            !annotations.contains_key("prometheus.io/scrape") && annotations.contains_key("sidecar/inject")
+        );
         assert_eq!(agent.dropped, ["hostNetwork", "init containers: migrate", "volumes with claims: data"]);
     }
 

@@ -57,9 +57,15 @@ impl From<ApiError> for Failure {
         let why = status.message.clone();
         match status.code {
             401 => Self::new("DB-CLUSTER-002", Exit::Cluster, what)
-                .why(if why.is_empty() { "the cluster does not accept these credentials".into() } else { why })
+                .why(if why.is_empty() {
+                    "the cluster does not accept these credentials".into()
+                } else {
+                    why
+                })
                 .fix("log in again, or choose another context with --context"),
-            403 if why.contains("violates PodSecurity") => Self::new("DB-POLICY-001", Exit::Rights, what).why(why),
+            403 if why.contains("violates PodSecurity") => {
+                Self::new("DB-POLICY-001", Exit::Rights, what).why(why)
+            }
             403 => Self::new("DB-RIGHTS-001", Exit::Rights, what)
                 .why(why)
                 .fix("ask for the built-in role `edit` in this namespace")

@@ -1,8 +1,8 @@
 //! From kubeconfig and flags to a client, a context's name and a namespace.
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use k8s_openapi::api::core::v1::Namespace;
 
 use super::names::PROTECTED;
 use crate::args::ClusterArgs;
@@ -39,14 +39,22 @@ impl Cluster {
             Ok(kubeconfig) => {
                 let context = args.context.clone().or_else(|| kubeconfig.current_context.clone());
                 let Some(context) = context.filter(|context| !context.is_empty()) else {
-                    return Err(Failure::new("DB-CONFIG-002", Exit::Config, "the kubeconfig names no current context")
-                        .why(known(&kubeconfig))
-                        .fix("choose one with --context"));
+                    return Err(Failure::new(
+                        "DB-CONFIG-002",
+                        Exit::Config,
+                        "the kubeconfig names no current context",
+                    )
+                    .why(known(&kubeconfig))
+                    .fix("choose one with --context"));
                 };
                 if !kubeconfig.contexts.iter().any(|known| known.name == context) {
-                    return Err(Failure::new("DB-CONFIG-003", Exit::Config, format!("no context `{context}`"))
-                        .why(known(&kubeconfig))
-                        .fix("choose one of them with --context"));
+                    return Err(Failure::new(
+                        "DB-CONFIG-003",
+                        Exit::Config,
+                        format!("no context `{context}`"),
+                    )
+                    .why(known(&kubeconfig))
+                    .fix("choose one of them with --context"));
                 }
                 let config = Config::from_custom_kubeconfig(kubeconfig, &options)
                     .await
@@ -55,7 +63,9 @@ impl Cluster {
             }
             // Inside a pod there is no kubeconfig, and none is needed.
             Err(error) => match Config::incluster() {
-                Ok(config) if args.kubeconfig.is_none() && args.context.is_none() => (config, "in-cluster".into()),
+                Ok(config) if args.kubeconfig.is_none() && args.context.is_none() => {
+                    (config, "in-cluster".into())
+                }
                 _ => {
                     return Err(invalid("cannot read the kubeconfig", &error)
                         .fix("name the file with --kubeconfig, or set KUBECONFIG"));

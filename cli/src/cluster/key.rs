@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::Cluster;
 use super::api::{ApiError, Doing};
-use super::names::{AGENT, MANAGER};
+use super::names::{AGENT, DEVBRIDGE, MANAGED_BY, MANAGER};
 
 /// [`AGENT`] in a JSON pointer (RFC 6901: `/` is written `~1`).
 const PATH: &str = "/spec/selector/devbridge.dev~1agent";
@@ -88,8 +88,11 @@ pub async fn unset(cluster: &Cluster, agent: &str) -> Result<Vec<String>, ApiErr
     Ok(led)
 }
 
-/// The agent that `service` leads to.
+/// The agent that a Service of the user's leads to. Our own Service for the agents always does, and is not meant.
 pub fn leads_to(service: &Service) -> Option<&str> {
+    if service.labels().get(MANAGED_BY).is_some_and(|by| by == DEVBRIDGE) {
+        return None;
+    }
     let selector = service.spec.as_ref()?.selector.as_ref()?;
     selector.get(AGENT).map(String::as_str)
 }
@@ -114,6 +117,16 @@ mod tests {
         let token = json_patch::jsonptr::Token::new(AGENT);
         assert_eq!(PATH, format!("/spec/selector/{}", token.encoded()));
         assert_eq!(pointer(PATH).to_string(), PATH);
+    }
+
+    #[test]
+    fn our_own_service_for_the_agents_is_not_one_to_undo() {
+        let service = |labels: Value| -> Service {
+            let spec = serde_json::json!({"selector": {AGENT: "web-devbridge"}});
+            serde_json::from_value(serde_json::json!({"metadata": {"labels": labels}, "spec": spec})).unwrap()
+        };
+        assert_eq!(leads_to(&service(serde_json::json!({}))), Some("web-devbridge"));
+        assert_eq!(leads_to(&service(serde_json::json!({MANAGED_BY: DEVBRIDGE}))), None);
     }
 
     #[test]

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_and_stay_different() {
-        let (a, b) = (Names::new(&format!("{}a", "x".repeat(62))), Names::new(&format!("{}b", "x".repeat(62))));
+        let (a, b) =
+            (Names::new(&format!("{}a", "x".repeat(62))), Names::new(&format!("{}b", "x".repeat(62))));
         for names in [&a, &b] {
             for name in [&names.target, &names.record, &names.agent, &names.origin, &names.agents] {
                 assert!(name.len() <= MAX, "{name}");

@@ -150,7 +150,10 @@ where
         // The user's own object has our name.
         return Err(error);
     }
-    let gone = api.delete(&name, &kube::api::DeleteParams::foreground()).await.doing(|| format!("delete {kind} {name}"));
+    let gone = api
+        .delete(&name, &kube::api::DeleteParams::foreground())
+        .await
+        .doing(|| format!("delete {kind} {name}"));
     match gone {
         Err(error) if !error.is_not_found() => return Err(error),
         _ => {}
@@ -158,6 +161,8 @@ where
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
     let selection = super::watch::Selection::name(&name);
     let look = |set: &[K]| set.is_empty().then_some(());
-    super::watch::until(&api, &selection, deadline, look).await.doing(|| format!("wait for {kind} {name} to go"))?;
+    super::watch::until(&api, &selection, deadline, look)
+        .await
+        .doing(|| format!("wait for {kind} {name} to go"))?;
     api.create(&params, &object).await.doing(doing).map(drop)
 }

@@ -33,7 +33,9 @@ pub fn among(names: &Names, slices: &[EndpointSlice]) -> Vec<Original> {
     let mut originals = BTreeSet::new();
     for slice in of(&names.origin) {
         for (name, number) in ports(slice) {
-            let Some(port) = name.strip_prefix('p').and_then(|port| port.parse::<u16>().ok()) else { continue };
+            let Some(port) = name.strip_prefix('p').and_then(|port| port.parse::<u16>().ok()) else {
+                continue;
+            };
             for address in addresses(slice, true).into_iter().filter(|address| !agents.contains(address)) {
                 originals.insert((port, SocketAddr::new(address, number)));
             }
@@ -53,9 +55,11 @@ pub fn agent_pods(names: &Names) -> Selection {
 }
 
 fn ports(slice: &EndpointSlice) -> impl Iterator<Item = (String, u16)> {
-    slice.ports.iter().flatten().filter_map(|port| {
-        Some((port.name.clone()?, u16::try_from(port.port?).ok()?))
-    })
+    slice
+        .ports
+        .iter()
+        .flatten()
+        .filter_map(|port| Some((port.name.clone()?, u16::try_from(port.port?).ok()?)))
 }
 
 fn addresses(slice: &EndpointSlice, ready_only: bool) -> Vec<IpAddr> {
@@ -89,7 +93,11 @@ mod tests {
     fn agents_and_unready_pods_are_not_originals() {
         let names = Names::new("web");
         let slices = [
-            slice(&names.origin, ("p80", 8080), &[("10.0.0.1", true), ("10.0.0.2", false), ("10.0.0.9", true)]),
+            slice(
+                &names.origin,
+                ("p80", 8080),
+                &[("10.0.0.1", true), ("10.0.0.2", false), ("10.0.0.9", true)],
+            ),
             slice(&names.agents, ("p80", 80), &[("10.0.0.9", false)]),
             slice("web", ("p80", 80), &[("10.0.0.7", true)]),
         ];

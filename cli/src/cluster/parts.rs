@@ -113,7 +113,10 @@ async fn own(api: &Api<ConfigMap>, there: &ConfigMap, owner: &OwnerReference) ->
     let mut all = owners.to_vec();
     all.push(owner.clone());
     let add = |path: &str, value: serde_json::Value| {
-        PatchOperation::Add(AddOperation { path: json_patch::jsonptr::PointerBuf::parse(path).unwrap_or_default(), value })
+        PatchOperation::Add(AddOperation {
+            path: json_patch::jsonptr::PointerBuf::parse(path).unwrap_or_default(),
+            value,
+        })
     };
     let owners = serde_json::to_value(&all).unwrap_or_default();
     let patch = Patch::Json::<()>(JsonPatch(vec![

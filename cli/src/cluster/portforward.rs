@@ -54,13 +54,19 @@ impl Dial for PodPort {
             let connecting = time::timeout(CONNECT, self.cluster.client.connect(request));
             let connection = connecting
                 .await
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the API server did not upgrade the connection"))?
+                .map_err(|_| {
+                    io::Error::new(io::ErrorKind::TimedOut, "the API server did not upgrade the connection")
+                })?
                 .map_err(|error| io::Error::other(chain(&error)))?;
             let (sink, stream) = connection.into_stream().split();
             let mut interval = time::interval_at(Instant::now() + PING, PING);
             interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-            let incoming = Incoming { stream, headers: [false; 2], heard: Instant::now(), check: time::interval(PING) };
-            Ok(Carrier { incoming: Box::pin(incoming), outgoing: Box::pin(Outgoing { sink, ping: interval }) })
+            let incoming =
+                Incoming { stream, headers: [false; 2], heard: Instant::now(), check: time::interval(PING) };
+            Ok(Carrier {
+                incoming: Box::pin(incoming),
+                outgoing: Box::pin(Outgoing { sink, ping: interval }),
+            })
         })
     }
 }
@@ -155,7 +161,9 @@ where
 mod tests {
     use super::*;
 
-    fn incoming(messages: Vec<Message>) -> Incoming<impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin> {
+    fn incoming(
+        messages: Vec<Message>,
+    ) -> Incoming<impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin> {
         let stream = futures::stream::iter(messages.into_iter().map(Ok));
         Incoming { stream, headers: [false; 2], heard: Instant::now(), check: time::interval(PING) }
     }
@@ -180,7 +188,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_is_given_up() {
         let stream = futures::stream::pending();
-        let mut incoming = Incoming { stream, headers: [true; 2], heard: Instant::now(), check: time::interval(PING) };
+        let mut incoming =
+            Incoming { stream, headers: [true; 2], heard: Instant::now(), check: time::interval(PING) };
         let error = incoming.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -55,11 +55,12 @@ pub async fn missing_rights(cluster: &Cluster) -> Result<Vec<String>, ApiError> 
     });
     let reviews = try_join_all(reviews).await?;
     let missing = reviews.into_iter().filter(|(_, allowed)| !allowed);
-    Ok(missing.map(|((verb, _, resource, sub), _)| {
-        let slash = if sub.is_empty() { "" } else { "/" };
-        format!("{verb} {resource}{slash}{sub}")
-    })
-    .collect())
+    Ok(missing
+        .map(|((verb, _, resource, sub), _)| {
+            let slash = if sub.is_empty() { "" } else { "/" };
+            format!("{verb} {resource}{slash}{sub}")
+        })
+        .collect())
 }
 
 async fn allowed(cluster: &Cluster, (verb, group, resource, sub): Right) -> Result<bool, ApiError> {
@@ -79,7 +80,8 @@ async fn allowed(cluster: &Cluster, (verb, group, resource, sub): Right) -> Resu
         ..SelfSubjectAccessReview::default()
     };
     let api = Api::<SelfSubjectAccessReview>::all(cluster.client.clone());
-    let review = api.create(&PostParams::default(), &review).await.doing(|| "ask for access reviews".into())?;
+    let review =
+        api.create(&PostParams::default(), &review).await.doing(|| "ask for access reviews".into())?;
     Ok(review.status.is_some_and(|status| status.allowed))
 }
 
@@ -102,9 +104,13 @@ pub async fn check(cluster: &Cluster, objects: &Objects, parts: &[ConfigMap]) ->
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Failure::new("DB-RIGHTS-002", Exit::Rights, format!("you lack rights in namespace {}", cluster.namespace))
-            .why(format!("not allowed: {}", missing.join(", ")))
-            .fix("ask for the built-in role `edit` in this namespace"))
+        Err(Failure::new(
+            "DB-RIGHTS-002",
+            Exit::Rights,
+            format!("you lack rights in namespace {}", cluster.namespace),
+        )
+        .why(format!("not allowed: {}", missing.join(", ")))
+        .fix("ask for the built-in role `edit` in this namespace"))
     };
     let dry = async {
         tokio::try_join!(
@@ -132,7 +138,8 @@ where
 {
     let params = PostParams { dry_run: true, field_manager: Some(MANAGER.into()), ..PostParams::default() };
     let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
-    match cluster.api::<K>().create(&params, object).await.doing(|| format!("create {kind} {name} (dry run)")) {
+    match cluster.api::<K>().create(&params, object).await.doing(|| format!("create {kind} {name} (dry run)"))
+    {
         // Left by a session that died: replaced when its turn comes.
         Err(error) if error.is_conflict() => Ok(()),
         answer => answer.map(drop),

@@ -118,7 +118,12 @@ impl Record {
     ///
     /// # Errors
     /// [`RecordError::Held`] with the holder; the API server's refusal otherwise.
-    pub async fn take(cluster: &Cluster, target: &Target, session: &str, who: &str) -> Result<Self, RecordError> {
+    pub async fn take(
+        cluster: &Cluster,
+        target: &Target,
+        session: &str,
+        who: &str,
+    ) -> Result<Self, RecordError> {
         let api = cluster.api::<Lease>();
         let name = &target.names.record;
         let lease = lease(&cluster.namespace, target, session, who);
@@ -240,12 +245,15 @@ impl Holder {
     pub fn read(lease: &Lease) -> Self {
         let annotation = |key: &str| lease.annotations().get(key).cloned().unwrap_or_default();
         let spec = lease.spec.clone().unwrap_or_default();
-        let split = |text: String| text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let split =
+            |text: String| text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let unknown = || "somebody unknown".to_owned();
         Self {
             namespace: lease.namespace().unwrap_or_default(),
             record: lease.name_any(),
-            target: Some(annotation(KIND)).filter(|kind| !kind.is_empty()).unwrap_or_else(|| lease.name_any()),
+            target: Some(annotation(KIND))
+                .filter(|kind| !kind.is_empty())
+                .unwrap_or_else(|| lease.name_any()),
             who: spec.holder_identity.filter(|who| !who.is_empty()).unwrap_or_else(unknown),
             session: annotation(SESSION),
             mode: annotation(MODE),

@@ -34,7 +34,11 @@ use super::{key, record};
 /// The API server can't be reached or refuses; what was done before stays done.
 pub async fn undo(cluster: &Cluster, names: &Names, uid: Option<&str>) -> Result<Vec<String>, ApiError> {
     if let Some(uid) = uid {
-        let there = cluster.api::<Lease>().get_opt(&names.record).await.doing(|| format!("read Lease {}", names.record))?;
+        let there = cluster
+            .api::<Lease>()
+            .get_opt(&names.record)
+            .await
+            .doing(|| format!("read Lease {}", names.record))?;
         if there.is_some_and(|lease| lease.uid().as_deref() != Some(uid)) {
             return Ok(Vec::new());
         }
@@ -62,8 +66,12 @@ pub struct Leftover {
 pub async fn leftovers(cluster: &Cluster, dead: &BTreeSet<String>) -> Result<Vec<Leftover>, ApiError> {
     let ours = ListParams::default().labels(SELECT_OURS);
     let records = cluster.api::<Lease>().list(&ours).await.doing(|| "list Leases".into())?;
-    let live: BTreeSet<_> =
-        records.items.iter().filter(|lease| !dead.contains(&lease.name_any())).filter_map(ResourceExt::uid).collect();
+    let live: BTreeSet<_> = records
+        .items
+        .iter()
+        .filter(|lease| !dead.contains(&lease.name_any()))
+        .filter_map(ResourceExt::uid)
+        .collect();
     let agents: BTreeSet<_> = records
         .items
         .iter()
@@ -76,7 +84,8 @@ pub async fn leftovers(cluster: &Cluster, dead: &BTreeSet<String>) -> Result<Vec
         .filter(|lease| dead.contains(&lease.name_any()))
         .map(|lease| Leftover { kind: "Lease", name: lease.name_any(), action: "delete" })
         .collect();
-    let services = cluster.api::<Service>().list(&ListParams::default()).await.doing(|| "list Services".into())?;
+    let services =
+        cluster.api::<Service>().list(&ListParams::default()).await.doing(|| "list Services".into())?;
     for service in &services.items {
         if key::leads_to(service).is_some_and(|agent| !agents.contains(agent)) {
             found.push(Leftover { kind: "Service", name: service.name_any(), action: "remove the key" });
@@ -127,7 +136,10 @@ async fn orphans<K>(
     live: &BTreeSet<String>,
 ) -> Result<Vec<Leftover>, ApiError>
 where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug,
 {
     let ours = ListParams::default().labels(SELECT_OURS);
     let list = cluster.api::<K>().list(&ours).await.doing(|| format!("list {kind}s"))?;
@@ -141,7 +153,10 @@ where
 
 async fn delete<K>(cluster: &Cluster, leftover: &Leftover) -> Result<(), ApiError>
 where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug,
 {
     let deleted = cluster.api::<K>().delete(&leftover.name, &DeleteParams::background()).await;
     match deleted.doing(|| format!("delete {} {}", leftover.kind, leftover.name)) {

@@ -61,7 +61,12 @@ impl From<StartError> for Failure {
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn running(cluster: &Cluster, names: &Names, container: &str, step: &Step) -> Result<Started, StartError> {
+pub async fn running(
+    cluster: &Cluster,
+    names: &Names,
+    container: &str,
+    step: &Step,
+) -> Result<Started, StartError> {
     let started = Instant::now();
     let pods = cluster.api::<Pod>();
     let selection = agent_pods(names);
@@ -118,7 +123,8 @@ fn broken(status: &ContainerStatus) -> Option<String> {
     let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref())?;
     let reason = waiting.reason.clone().unwrap_or_default();
     let message = waiting.message.clone().unwrap_or_default();
-    let never = ["ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"];
+    let never =
+        ["ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"];
     let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     if never.contains(&reason.as_str()) || (reason == "CrashLoopBackOff" && status.restart_count >= 2) {
         let exit = last.map(|last| format!(", last exit code {}", last.exit_code)).unwrap_or_default();
@@ -145,7 +151,9 @@ async fn explain(cluster: &Cluster, names: &Names) -> Result<String, ApiError> {
         .into_iter()
         .filter(|event| event.involved_object.uid.as_ref().is_some_and(|uid| about.contains(uid)))
         // Every pod has these.
-        .filter(|event| !matches!(event.reason.as_deref(), Some("Scheduled" | "Created" | "Started" | "SuccessfulCreate")))
+        .filter(|event| {
+            !matches!(event.reason.as_deref(), Some("Scheduled" | "Created" | "Started" | "SuccessfulCreate"))
+        })
         .collect();
     events.sort_by_key(|event| event.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let lines = events.iter().rev().take(3).map(|event| {

@@ -200,7 +200,11 @@ fn choose(
     let missing = || TargetError::Missing {
         name: written.to_owned(),
         namespace: namespace.to_owned(),
-        there: deployments.iter().filter(|d| d.labels().get(AGENT).is_none()).map(ResourceExt::name_any).collect(),
+        there: deployments
+            .iter()
+            .filter(|d| d.labels().get(AGENT).is_none())
+            .map(ResourceExt::name_any)
+            .collect(),
     };
     let behind = || -> Result<Deployment, TargetError> {
         let service = services.iter().find(|service| service.name_any() == name).ok_or_else(missing)?;
@@ -311,9 +315,9 @@ fn resolve(target: &IntOrString, containers: &[Container]) -> Option<u16> {
 
 fn tcp_ports(container: &Container) -> impl Iterator<Item = (Option<String>, u16)> {
     let ports = container.ports.iter().flatten();
-    ports.filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP").filter_map(|port| {
-        Some((port.name.clone(), u16::try_from(port.container_port).ok()?))
-    })
+    ports
+        .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
+        .filter_map(|port| Some((port.name.clone(), u16::try_from(port.container_port).ok()?)))
 }
 
 /// The container that declares the ports; one that nobody declares belongs to the first.
@@ -321,7 +325,8 @@ fn owner(containers: &[Container], services: &[SwappedService]) -> Result<usize,
     let mut owners = BTreeMap::new();
     for service in services {
         for port in &service.ports {
-            let declares = |container: &Container| tcp_ports(container).any(|(_, number)| number == port.container);
+            let declares =
+                |container: &Container| tcp_ports(container).any(|(_, number)| number == port.container);
             owners.insert(containers.iter().position(declares).unwrap_or(0), service.name.clone());
         }
     }
@@ -369,7 +374,10 @@ mod tests {
     #[test]
     fn the_service_and_the_container_behind_a_named_port_are_found() {
         let services = [
-            service("front", json!({"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]})),
+            service(
+                "front",
+                json!({"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}),
+            ),
             service("other", json!({"selector": {"app": "db"}, "ports": [{"port": 5432}]})),
         ];
         for written in ["web", "deploy/web", "service/front", "front"] {
@@ -384,7 +392,8 @@ mod tests {
     #[test]
     fn our_own_key_is_not_taken_for_the_users_selector() {
         let selector = json!({"app": "web", AGENT: "web-devbridge"});
-        let services = [service("web", json!({"selector": selector, "ports": [{"port": 80, "targetPort": 8080}]}))];
+        let services =
+            [service("web", json!({"selector": selector, "ports": [{"port": 80, "targetPort": 8080}]}))];
         let target = find("web", &services).unwrap();
         assert_eq!(target.services[0].selector, BTreeMap::from([("app".into(), "web".into())]));
     }

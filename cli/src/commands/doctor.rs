@@ -37,7 +37,10 @@ pub async fn run(args: Doctor, output: &Output) -> Result<(), Failure> {
     match Cluster::connect(&args.cluster).await {
         Err(failure) => checks.push(("kubeconfig", failed(&failure))),
         Ok(cluster) => {
-            checks.push(("kubeconfig", Found::Ok(format!("context {}, namespace {}", cluster.context, cluster.namespace))));
+            checks.push((
+                "kubeconfig",
+                Found::Ok(format!("context {}, namespace {}", cluster.context, cluster.namespace)),
+            ));
             let reached = cluster.client.apiserver_version().await;
             match reached {
                 Err(error) => {
@@ -48,13 +51,18 @@ pub async fn run(args: Doctor, output: &Output) -> Result<(), Failure> {
                     checks.push(("cluster", Found::Ok(format!("Kubernetes {}", version.git_version))));
                     let (rights, security, forward) =
                         tokio::join!(rights(&cluster), pod_security(&cluster), port_forward(&cluster));
-                    checks.extend([("rights", rights), ("pod security", security), ("port-forward", forward)]);
+                    checks.extend([
+                        ("rights", rights),
+                        ("pod security", security),
+                        ("port-forward", forward),
+                    ]);
                 }
             }
         }
     }
     print(&checks, args.output, output);
-    let failed: Vec<_> = checks.iter().filter(|(_, found)| matches!(found, Found::Fail(..))).map(|(name, _)| *name).collect();
+    let failed: Vec<_> =
+        checks.iter().filter(|(_, found)| matches!(found, Found::Fail(..))).map(|(name, _)| *name).collect();
     if failed.is_empty() {
         return Ok(());
     }
@@ -106,7 +114,9 @@ async fn sandbox() -> Found {
             Found::Ok(format!("made in {} ms without root, captures {ipv6}", works.start.as_millis()))
         }
         Err(error) => {
-            let fix = error.hint().unwrap_or_else(|| "leave `-- CMD` out: requests and environment work without".into());
+            let fix = error
+                .hint()
+                .unwrap_or_else(|| "leave `-- CMD` out: requests and environment work without".into());
             Found::Fail(chain(&error), fix)
         }
     }
@@ -114,7 +124,9 @@ async fn sandbox() -> Found {
 
 async fn rights(cluster: &Cluster) -> Found {
     match preflight::missing_rights(cluster).await {
-        Ok(missing) if missing.is_empty() => Found::Ok(format!("all that a swap needs in namespace {}", cluster.namespace)),
+        Ok(missing) if missing.is_empty() => {
+            Found::Ok(format!("all that a swap needs in namespace {}", cluster.namespace))
+        }
         Ok(missing) => Found::Fail(
             format!("not allowed in namespace {}: {}", cluster.namespace, missing.join(", ")),
             "ask for the built-in role `edit` in this namespace".into(),
@@ -128,9 +140,13 @@ async fn pod_security(cluster: &Cluster) -> Found {
     match Api::<Namespace>::all(cluster.client.clone()).get_opt(&cluster.namespace).await {
         Ok(Some(namespace)) => {
             let level = namespace.labels().get(label).map_or("privileged", String::as_str);
-            Found::Ok(format!("level {level}; the agent's pod is as restricted as its target's, and dry-run before it is made"))
+            Found::Ok(format!(
+                "level {level}; the agent's pod is as restricted as its target's, and dry-run before it is made"
+            ))
         }
-        Ok(None) => Found::Fail(format!("there is no namespace {}", cluster.namespace), "name another with -n".into()),
+        Ok(None) => {
+            Found::Fail(format!("there is no namespace {}", cluster.namespace), "name another with -n".into())
+        }
         Err(error) => Found::Warn(chain(&error), "the dry run before each swap tells all the same".into()),
     }
 }
@@ -141,7 +157,8 @@ async fn port_forward(cluster: &Cluster) -> Found {
         Ok(pods) => pods,
         Err(error) => return Found::Fail(chain(&error), "ask for the right to list pods".into()),
     };
-    let running = |pod: &&Pod| pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Running"));
+    let running =
+        |pod: &&Pod| pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Running"));
     let Some(pod) = pods.items.iter().find(running) else {
         let why = format!("no pod runs in namespace {} to try it with", cluster.namespace);
         return Found::Warn(why, "try again in the namespace of your target".into());

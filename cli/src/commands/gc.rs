@@ -52,11 +52,17 @@ async fn dead_records(cluster: &Cluster, output: &Output) -> Result<BTreeSet<Str
     }
     // One second more than the ttl, for a renewal that is on its way.
     let wait = TTL + Duration::from_secs(1);
-    let step = output.step("watch", &format!("watching {} record(s) for {} s: who renews lives", before.len(), wait.as_secs()));
+    let step = output.step(
+        "watch",
+        &format!("watching {} record(s) for {} s: who renews lives", before.len(), wait.as_secs()),
+    );
     time::sleep(wait).await;
     let after = versions(cluster).await?;
-    let dead: BTreeSet<_> =
-        before.iter().filter(|(name, version)| after.get(*name) == Some(version)).map(|(name, _)| name.clone()).collect();
+    let dead: BTreeSet<_> = before
+        .iter()
+        .filter(|(name, version)| after.get(*name) == Some(version))
+        .map(|(name, _)| name.clone())
+        .collect();
     step.done(&format!("{} of {} records belong to nobody", dead.len(), before.len()));
     Ok(dead)
 }
@@ -64,5 +70,9 @@ async fn dead_records(cluster: &Cluster, output: &Output) -> Result<BTreeSet<Str
 async fn versions(cluster: &Cluster) -> Result<BTreeMap<String, String>, ApiError> {
     let list = cluster.api::<Lease>().list(&ListParams::default().labels(SELECT_OURS)).await;
     let list = list.doing(|| "list Leases".into())?;
-    Ok(list.items.iter().map(|lease| (lease.name_any(), lease.resource_version().unwrap_or_default())).collect())
+    Ok(list
+        .items
+        .iter()
+        .map(|lease| (lease.name_any(), lease.resource_version().unwrap_or_default()))
+        .collect())
 }

@@ -66,9 +66,8 @@ pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
 async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Result<u8, Failure> {
     let cluster = Cluster::connect(&args.cluster).await?;
     cluster.announce(output);
-    let bundle = Bundle::find().map_err(|error| {
-        Failure::new("DB-BUNDLE-001", Exit::Failure, error.to_string()).fix(error.hint())
-    })?;
+    let bundle = Bundle::find()
+        .map_err(|error| Failure::new("DB-BUNDLE-001", Exit::Failure, error.to_string()).fix(error.hint()))?;
 
     let step = output.step("target", &format!("looking for {}", args.target));
     let (protected, target) =
@@ -100,8 +99,12 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     step.done(&format!("{} is yours", target.display()));
 
     let board = Board::new(status(&cluster, &target, &id, &ports), output.clone());
-    let context =
-        Context { cluster: cluster.clone(), names: Arc::new(target.names.clone()), output: output.clone(), board };
+    let context = Context {
+        cluster: cluster.clone(),
+        names: Arc::new(target.names.clone()),
+        output: output.clone(),
+        board,
+    };
     let making = Making { record, objects, parts, pod, keys, agent_key: agent_keys.public() };
     let wanted = Wanted {
         command: args.command,
@@ -154,7 +157,10 @@ async fn with_record(
             return match ended {
                 Some(Ended::Failed(failure)) => Err(failure),
                 Some(Ended::Process(exit)) => {
-                    output.say(&format!("the process ended with {} before it listened; nothing was swapped", exit.code()));
+                    output.say(&format!(
+                        "the process ended with {} before it listened; nothing was swapped",
+                        exit.code()
+                    ));
                     Ok(exit.code())
                 }
                 None => Ok(signals.status()),
@@ -195,7 +201,13 @@ async fn with_record(
     finish(context, &making.record, attached, why, &session).await
 }
 
-async fn finish(context: &Context, record: &Record, attached: Attached, why: Why, session: &str) -> Result<u8, Failure> {
+async fn finish(
+    context: &Context,
+    record: &Record,
+    attached: Attached,
+    why: Why,
+    session: &str,
+) -> Result<u8, Failure> {
     let output = &context.output;
     output.clear();
     let mut signal = Some(Signal::SIGTERM);
@@ -214,7 +226,9 @@ async fn finish(context: &Context, record: &Record, attached: Attached, why: Why
         Why::RecordGone => failure = Some(ended_elsewhere(session)),
         Why::Lost(why) => {
             failure = Some(
-                Failure::new("DB-TUNNEL-004", Exit::Cluster, "the agent is gone").why(why).fix("devbridge intercept again"),
+                Failure::new("DB-TUNNEL-004", Exit::Cluster, "the agent is gone")
+                    .why(why)
+                    .fix("devbridge intercept again"),
             );
         }
     }
@@ -226,8 +240,10 @@ async fn finish(context: &Context, record: &Record, attached: Attached, why: Why
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     match (left, failure) {
-        (Err((failure, _)), _) => Err(failure
-            .fix(format!("devbridge leave {} -n {}", context.names.target, context.cluster.namespace))),
+        (Err((failure, _)), _) => {
+            Err(failure
+                .fix(format!("devbridge leave {} -n {}", context.names.target, context.cluster.namespace)))
+        }
         (Ok(_), Some(failure)) => Err(failure),
         (Ok(exit), None) => Ok(exit.map_or(0, sandbox::Exit::code)),
     }
@@ -248,7 +264,10 @@ async fn undo(context: &Context, record: &Record) -> Result<(), Failure> {
 }
 
 /// Runs `work` unless a signal comes first; for work that makes nothing.
-async fn stop_before(signals: &mut Signals, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+async fn stop_before(
+    signals: &mut Signals,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     tokio::select! {
         done = work => done,
         signal = signals.first() => {
@@ -266,9 +285,13 @@ fn ended_elsewhere(session: &str) -> Failure {
 
 fn swap_failure(service: &str, error: crate::cluster::api::ApiError) -> Failure {
     if error.status() == Some(422) {
-        return Failure::new("DB-SWAP-001", Exit::Failure, format!("Service {service} was changed meanwhile"))
-            .why("its selector is not what it was when attach began; nothing was changed")
-            .fix("start again");
+        return Failure::new(
+            "DB-SWAP-001",
+            Exit::Failure,
+            format!("Service {service} was changed meanwhile"),
+        )
+        .why("its selector is not what it was when attach began; nothing was changed")
+        .fix("start again");
     }
     error.into()
 }
@@ -298,8 +321,10 @@ struct Mapping {
 }
 
 fn describe(ports: &[Mapping]) -> String {
-    let ways: Vec<_> =
-        ports.iter().map(|port| format!("Service {}:{} to 127.0.0.1:{}", port.service_name, port.service, port.laptop)).collect();
+    let ways: Vec<_> = ports
+        .iter()
+        .map(|port| format!("Service {}:{} to 127.0.0.1:{}", port.service_name, port.service, port.laptop))
+        .collect();
     ways.join(", ")
 }
 
@@ -319,27 +344,39 @@ fn ports(target: &Target, flags: &[String]) -> Result<Vec<Mapping>, Failure> {
     }
     for flag in flags {
         let wrong = |why: String| {
-            Failure::new("DB-USAGE-001", Exit::Usage, format!("-p {flag} is not LAPTOP:SERVICE_PORT")).why(why)
+            Failure::new("DB-USAGE-001", Exit::Usage, format!("-p {flag} is not LAPTOP:SERVICE_PORT"))
+                .why(why)
         };
         let (laptop, service) = match flag.split_once(':') {
             Some((laptop, service)) => (laptop, Some(service)),
             None => (flag.as_str(), None),
         };
-        let laptop: u16 = laptop.parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong(format!("`{laptop}` is not a port")))?;
+        let laptop: u16 = laptop
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(|| wrong(format!("`{laptop}` is not a port")))?;
         let known: Vec<_> = mappings.iter().map(|port| port.service.to_string()).collect();
         let chosen: Vec<_> = match service {
             None if mappings.len() == 1 => vec![0],
             None => return Err(wrong(format!("the target has several ports: {}", known.join(", ")))),
             Some(wanted) => {
-                let is = |port: &Mapping| port.service.to_string() == wanted || port.name.as_deref() == Some(wanted);
+                let is = |port: &Mapping| {
+                    port.service.to_string() == wanted || port.name.as_deref() == Some(wanted)
+                };
                 mappings.iter().enumerate().filter(|(_, port)| is(port)).map(|(at, _)| at).collect()
             }
         };
         if chosen.is_empty() {
-            return Err(wrong(format!("the Service has no port `{}`; it has: {}", service.unwrap_or_default(), known.join(", "))));
+            return Err(wrong(format!(
+                "the Service has no port `{}`; it has: {}",
+                service.unwrap_or_default(),
+                known.join(", ")
+            )));
         }
         // Two Services may lead to one container port: it has one place on the laptop.
-        let containers: Vec<_> = chosen.iter().filter_map(|at| mappings.get(*at)).map(|port| port.container).collect();
+        let containers: Vec<_> =
+            chosen.iter().filter_map(|at| mappings.get(*at)).map(|port| port.container).collect();
         for port in mappings.iter_mut().filter(|port| containers.contains(&port.container)) {
             port.laptop = laptop;
         }
@@ -362,7 +399,12 @@ fn status(cluster: &Cluster, target: &Target, id: &str, ports: &[Mapping]) -> Se
         serving: Serving::Originals { why: "attaching".into() },
         ports: ports
             .iter()
-            .map(|port| Port { service: port.service, container: port.container, laptop: port.laptop, listening: false })
+            .map(|port| Port {
+                service: port.service,
+                container: port.container,
+                laptop: port.laptop,
+                listening: false,
+            })
             .collect(),
         requests: tunnel::status::Requests::default(),
         outbound: tunnel::status::Outbound::default(),
@@ -372,8 +414,7 @@ fn status(cluster: &Cluster, target: &Target, id: &str, ports: &[Mapping]) -> Se
 
 /// Nodes of the target's pods: they have the image. Without an answer the scheduler decides alone.
 async fn nodes(cluster: &Cluster, target: &Target) -> std::collections::BTreeSet<String> {
-    let labels: BTreeMap<_, _> =
-        target.deployment.spec.selector.match_labels.clone().unwrap_or_default();
+    let labels: BTreeMap<_, _> = target.deployment.spec.selector.match_labels.clone().unwrap_or_default();
     let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&labels.join(","))).await;
     let pods = pods.map(|pods| pods.items).unwrap_or_default();
@@ -397,7 +438,11 @@ fn id() -> Result<String, Failure> {
 /// `alice@laptop`: for people; nothing is decided by it.
 fn who() -> String {
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
-    let user = std::env::var("USER").ok().filter(|name| !name.is_empty()).or(user).unwrap_or_else(|| "somebody".into());
+    let user = std::env::var("USER")
+        .ok()
+        .filter(|name| !name.is_empty())
+        .or(user)
+        .unwrap_or_else(|| "somebody".into());
     let host = nix::unistd::gethostname().unwrap_or_default();
     format!("{user}@{}", host.to_string_lossy())
 }

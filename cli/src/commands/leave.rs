@@ -16,9 +16,9 @@ use crate::session::socket;
 /// # Errors
 /// Nothing of that name, several sessions and no name, or the API server refuses.
 pub async fn run(args: Leave, output: &Output) -> Result<(), Failure> {
-    let sessions = socket::sessions()
-        .await
-        .map_err(|error| Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error))?;
+    let sessions = socket::sessions().await.map_err(|error| {
+        Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
+    })?;
     let Some(written) = args.target.as_deref() else {
         return match sessions.as_slice() {
             [(session, path)] => through(&session.target, path, output).await,
@@ -26,7 +26,8 @@ pub async fn run(args: Leave, output: &Output) -> Result<(), Failure> {
                 .fix("name the target, to undo a session of another machine: devbridge leave TARGET")
                 .fix("devbridge list")),
             several => {
-                let names: Vec<_> = several.iter().map(|(session, _)| short(&session.target).to_owned()).collect();
+                let names: Vec<_> =
+                    several.iter().map(|(session, _)| short(&session.target).to_owned()).collect();
                 Err(Failure::new("DB-LEAVE-002", Exit::Usage, "several sessions run on this laptop")
                     .why(format!("they are: {}", names.join(", ")))
                     .fix("devbridge leave TARGET"))
@@ -57,19 +58,33 @@ async fn through(target: &str, socket: &std::path::Path, output: &Output) -> Res
             step.done(&format!("left {target}; originals serve"));
             Ok(())
         }
-        Ok(Err(left)) => Err(Failure::new("DB-LEAVE-003", Exit::Failure, format!("could not undo all of {target}")).why(left)),
-        Err(error) => Err(Failure::new("DB-LEAVE-004", Exit::Failure, format!("the session of {target} does not answer")).why(error)),
+        Ok(Err(left)) => {
+            Err(Failure::new("DB-LEAVE-003", Exit::Failure, format!("could not undo all of {target}"))
+                .why(left))
+        }
+        Err(error) => Err(Failure::new(
+            "DB-LEAVE-004",
+            Exit::Failure,
+            format!("the session of {target} does not answer"),
+        )
+        .why(error)),
     }
 }
 
 /// Repairs from outside, for a session of another machine or one that died.
 async fn in_cluster(cluster: &Cluster, written: &str, output: &Output) -> Result<(), Failure> {
     let names = Names::new(short(written));
-    let lease = cluster.api::<Lease>().get_opt(&names.record).await.doing(|| format!("read Lease {}", names.record))?;
-    let ours = lease.filter(|lease| lease.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(TARGET)));
+    let lease = cluster
+        .api::<Lease>()
+        .get_opt(&names.record)
+        .await
+        .doing(|| format!("read Lease {}", names.record))?;
+    let ours = lease
+        .filter(|lease| lease.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(TARGET)));
     let holder = ours.as_ref().map(Holder::read);
     let step = output.step("leave", &format!("undoing the session of {written}"));
-    let services = repair::undo(cluster, &names, ours.as_ref().and_then(|lease| lease.metadata.uid.as_deref())).await?;
+    let services =
+        repair::undo(cluster, &names, ours.as_ref().and_then(|lease| lease.metadata.uid.as_deref())).await?;
     match (holder, services.as_slice()) {
         (None, []) => Err(Failure::new(
             "DB-LEAVE-005",
@@ -79,7 +94,11 @@ async fn in_cluster(cluster: &Cluster, written: &str, output: &Output) -> Result
         .fix("devbridge list -A")),
         (holder, services) => {
             let whose = holder.map(|holder| format!(" (it was {}'s)", holder.who)).unwrap_or_default();
-            let led = if services.is_empty() { "no Service led to it".into() } else { format!("{} leads to the originals", services.join(", ")) };
+            let led = if services.is_empty() {
+                "no Service led to it".into()
+            } else {
+                format!("{} leads to the originals", services.join(", "))
+            };
             step.done(&format!("left {written}{whose}; {led}"));
             Ok(())
         }

@@ -27,7 +27,11 @@ pub async fn run(args: List, output: &Output) -> Result<(), Failure> {
     match args.output {
         Format::Json => output.data(&json(&cluster.context, &holders)),
         Format::Text if holders.is_empty() => {
-            let place = if args.all_namespaces { "any namespace".into() } else { format!("namespace {}", cluster.namespace) };
+            let place = if args.all_namespaces {
+                "any namespace".into()
+            } else {
+                format!("namespace {}", cluster.namespace)
+            };
             output.say(&format!("no sessions in {place} of {}", cluster.context));
         }
         Format::Text => {
@@ -45,7 +49,10 @@ pub async fn run(args: List, output: &Output) -> Result<(), Failure> {
                     ]
                 })
                 .collect();
-            output.data(&table(&["NAMESPACE", "TARGET", "MODE", "HOLDER", "SINCE", "LAST SIGN", "SERVICES"], &rows));
+            output.data(&table(
+                &["NAMESPACE", "TARGET", "MODE", "HOLDER", "SINCE", "LAST SIGN", "SERVICES"],
+                &rows,
+            ));
         }
     }
     Ok(())

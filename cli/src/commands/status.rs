@@ -12,13 +12,14 @@ use crate::session::socket;
 /// # Errors
 /// The runtime directory is not this user's own.
 pub async fn run(args: Status, output: &Output) -> Result<(), Failure> {
-    let sessions = socket::sessions()
-        .await
-        .map_err(|error| Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error))?;
+    let sessions = socket::sessions().await.map_err(|error| {
+        Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
+    })?;
     let sessions: Vec<_> = sessions.into_iter().map(|(session, _)| session).collect();
     match args.output {
         Format::Json => {
-            let list = json!({"apiVersion": tunnel::status::API_VERSION, "kind": "Sessions", "sessions": sessions});
+            let list =
+                json!({"apiVersion": tunnel::status::API_VERSION, "kind": "Sessions", "sessions": sessions});
             output.data(&format!("{list:#}"));
         }
         Format::Text if sessions.is_empty() => {

@@ -128,7 +128,10 @@ pub async fn attach(context: &Context, making: &Making, wanted: Wanted) -> Resul
     let output = &context.output;
     let owner = making.record.owner();
     let step = output.step("objects", "bringing the agent into the cluster");
-    tokio::try_join!(making.parts.ensure(&context.cluster, &owner), making.objects.create(&context.cluster, &owner))?;
+    tokio::try_join!(
+        making.parts.ensure(&context.cluster, &owner),
+        making.objects.create(&context.cluster, &owner)
+    )?;
     step.done("agent delivered");
 
     let step = output.step("agent", "waiting for the agent's pod");
@@ -144,9 +147,9 @@ pub async fn attach(context: &Context, making: &Making, wanted: Wanted) -> Resul
     step.done("connected, end to end encrypted");
 
     let step = output.step("environment", "fetching the pod's environment");
-    let pod_env = env::fetch(&connection)
-        .await
-        .map_err(|error| Failure::new("DB-ENV-002", Exit::Failure, "cannot fetch the pod's environment").why(error))?;
+    let pod_env = env::fetch(&connection).await.map_err(|error| {
+        Failure::new("DB-ENV-002", Exit::Failure, "cannot fetch the pod's environment").why(error)
+    })?;
     let application = env::of_the_application(&pod_env);
     if let Some(path) = &wanted.env_out {
         env::write(path, &application)?;
@@ -164,7 +167,11 @@ pub async fn attach(context: &Context, making: &Making, wanted: Wanted) -> Resul
     let probed = control.probe_originals(known).await?;
     report_originals(&step, &probed);
     tasks.spawn_until_stopped(originals::run(context.clone(), control.sender()));
-    step.done(&format!("{} of {} originals answer", probed.iter().filter(|probed| probed.refusal.is_none()).count(), probed.len()));
+    step.done(&format!(
+        "{} of {} originals answer",
+        probed.iter().filter(|probed| probed.refusal.is_none()).count(),
+        probed.len()
+    ));
 
     let step = output.step("arm", "probing the whole way, then taking requests");
     control.arm().await?;
@@ -205,7 +212,10 @@ async fn tunnel_to(
             return Err(Failure::new("DB-TUNNEL-001", Exit::Cluster, "cannot connect to the agent")
                 .why(chain(&error))
                 .fix("devbridge doctor checks whether port-forward works on this cluster")
-                .fix(format!("kubectl -n {} logs deployment/{}", context.cluster.namespace, context.names.agent)));
+                .fix(format!(
+                    "kubectl -n {} logs deployment/{}",
+                    context.cluster.namespace, context.names.agent
+                )));
         }
         if Instant::now() > noted {
             step.note(&chain(&error));
@@ -279,7 +289,10 @@ async fn await_ports(
         }
         let others = listening.borrow_and_update().clone();
         if !others.is_empty() && others != told {
-            step.note(&format!("it listens on {others:?}; if that is where requests belong: -p {}:PORT", others[0]));
+            step.note(&format!(
+                "it listens on {others:?}; if that is where requests belong: -p {}:PORT",
+                others[0]
+            ));
             told = others;
         }
         tokio::select! {
@@ -330,9 +343,16 @@ async fn visible(context: &Context, services: &[String], started: &Started) -> R
         let look = |set: &[EndpointSlice]| slices::has_ready(set, &started.addresses).then_some(());
         let found = watch::until(&api, &slices::slices_of(service), Instant::now() + VISIBLE, look).await;
         if found.doing(|| format!("watch EndpointSlices of {service}"))?.is_none() {
-            return Err(Failure::new("DB-AGENT-003", Exit::Timeout, format!("the agent did not become ready in Service {service}"))
-                .why(format!("its pod {} does not pass its readiness probe, or a sidecar of it does not", started.pod))
-                .fix(format!("kubectl -n {} describe pod {}", context.cluster.namespace, started.pod)));
+            return Err(Failure::new(
+                "DB-AGENT-003",
+                Exit::Timeout,
+                format!("the agent did not become ready in Service {service}"),
+            )
+            .why(format!(
+                "its pod {} does not pass its readiness probe, or a sidecar of it does not",
+                started.pod
+            ))
+            .fix(format!("kubectl -n {} describe pod {}", context.cluster.namespace, started.pod)));
         }
     }
     Ok(())

@@ -60,7 +60,8 @@ impl Control {
         connection: &Connection,
         board: Board,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), ControlError> {
-        let flow = connection.open(&Open::Control, Priority::Control).await.map_err(|_| ControlError::Ended)?;
+        let flow =
+            connection.open(&Open::Control, Priority::Control).await.map_err(|_| ControlError::Ended)?;
         let (to_agent, orders) = mpsc::channel(QUEUE);
         let (answers_tx, answers) = mpsc::channel(QUEUE);
         let hello = ToAgent::Hello { protocol: version::PROTOCOL, release: version::RELEASE.into() };

@@ -14,8 +14,30 @@ use crate::error::{Exit, Failure};
 
 /// Variables that describe a machine and not an application: the laptop's stay.
 const MACHINE: &[&str] = &[
-    "PATH", "HOME", "HOSTNAME", "PWD", "OLDPWD", "SHLVL", "SHELL", "USER", "LOGNAME", "TERM", "TERMINFO", "COLORTERM",
-    "LANG", "LANGUAGE", "TMPDIR", "TMP", "TEMP", "DISPLAY", "EDITOR", "VISUAL", "PAGER", "MAIL", "TZ", "_",
+    "PATH",
+    "HOME",
+    "HOSTNAME",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "SHELL",
+    "USER",
+    "LOGNAME",
+    "TERM",
+    "TERMINFO",
+    "COLORTERM",
+    "LANG",
+    "LANGUAGE",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "DISPLAY",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "MAIL",
+    "TZ",
+    "_",
 ];
 /// The same, by prefix: the loader's settings name libraries of the image, `LC_` and `XDG_` are the user's.
 const MACHINE_PREFIXES: &[&str] = &["LD_", "LC_", "XDG_", "SSH_", "GPG_", "DEVBRIDGE_"];
@@ -137,7 +159,13 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_machine_stays_the_laptops() {
-        let env = env(&[("GREETING", "hi"), ("PATH", "/pod"), ("HOME", "/"), ("LD_PRELOAD", "x"), ("STOCK_PORT", "1")]);
+        let env = env(&[
+            ("GREETING", "hi"),
+            ("PATH", "/pod"),
+            ("HOME", "/"),
+            ("LD_PRELOAD", "x"),
+            ("STOCK_PORT", "1"),
+        ]);
         let names: Vec<_> = of_the_application(&env).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["GREETING", "STOCK_PORT"]);
     }

@@ -6,10 +6,10 @@ use nix::sys::signal::Signal;
 use tokio::time;
 use tunnel::status::Phase;
 
-use super::attach::{Attached, is_up};
 use super::Context;
-use crate::cluster::record::Record;
+use super::attach::{Attached, is_up};
 use crate::cluster::key;
+use crate::cluster::record::Record;
 use crate::error::Failure;
 use crate::sandbox;
 
@@ -45,7 +45,11 @@ pub async fn leave(
     let step = context.output.step("key", "leading the Service back to the originals");
     let unset = key::unset(&context.cluster, &context.names.agent).await;
     if let Ok(services) = &unset {
-        step.done(&if services.is_empty() { "no Service leads to the agent".into() } else { format!("{} leads to the originals", services.join(", ")) });
+        step.done(&if services.is_empty() {
+            "no Service leads to the agent".into()
+        } else {
+            format!("{} leads to the originals", services.join(", "))
+        });
     }
     if is_up(&connection) {
         let step = context.output.step("drain", "letting open requests finish");
@@ -53,7 +57,10 @@ pub async fn leave(
         if control.drain(DRAIN).await {
             step.done("open connections moved to the originals");
         } else {
-            step.done(&format!("not all of {open} connections ended in {} s; the rest is cut", DRAIN.as_secs()));
+            step.done(&format!(
+                "not all of {open} connections ended in {} s; the rest is cut",
+                DRAIN.as_secs()
+            ));
         }
     }
     let step = context.output.step("record", "deleting the record");

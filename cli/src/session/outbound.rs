@@ -44,24 +44,31 @@ pub async fn run(captured: sandbox::CapturedTcp, connection: Connection, board: 
     }
 }
 
-/// Whether the pod made the connection.
+/// Whether the connection was made.
 async fn carry(tcp: TcpStream, to: SocketAddr, connection: &Connection) -> bool {
-    // Closing with a pending reset tells the process "connection reset", the nearest to "refused" that is left.
-    let _ = tcp.set_zero_linger();
     let _ = tcp.set_nodelay(true);
     if to.ip() == LAPTOP {
-        let Ok(laptop) = TcpStream::connect((Ipv4Addr::LOCALHOST, to.port())).await else { return false };
-        return join(tcp, laptop).await.is_ok();
+        return match TcpStream::connect((Ipv4Addr::LOCALHOST, to.port())).await {
+            Ok(laptop) => join(tcp, laptop).await.is_ok(),
+            Err(_) => refuse(&tcp),
+        };
     }
-    let Ok(mut flow) = connection.open(&Open::Outbound { to }, Priority::Flow).await else { return false };
-    let reply = time::timeout(REPLY, flow.recv.message::<Reply>(MAX_OPEN)).await;
-    match reply {
+    let Ok(mut flow) = connection.open(&Open::Outbound { to }, Priority::Flow).await else {
+        return refuse(&tcp);
+    };
+    match time::timeout(REPLY, flow.recv.message::<Reply>(MAX_OPEN)).await {
         Ok(Ok(Some(Reply::Accepted))) => {
             splice(tcp, flow).await;
             true
         }
-        _ => false,
+        _ => refuse(&tcp),
     }
+}
+
+/// Closing then tells the process "connection reset", the nearest to "refused" that is left.
+fn refuse(tcp: &TcpStream) -> bool {
+    let _ = tcp.set_zero_linger();
+    false
 }
 
 async fn join(mut a: TcpStream, mut b: TcpStream) -> std::io::Result<()> {

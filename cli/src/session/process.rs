@@ -19,7 +19,8 @@ pub async fn start(
     all: Vec<(OsString, OsString)>,
 ) -> Result<Sandbox, Failure> {
     let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let plan = Plan { command, env: all, cwd, resolv_conf: env.resolv_conf.clone(), hosts: hosts(&env.hosts) };
+    let plan =
+        Plan { command, env: all, cwd, resolv_conf: env.resolv_conf.clone(), hosts: hosts(&env.hosts) };
     Sandbox::start(plan).await.map_err(failure)
 }
 
@@ -41,7 +42,7 @@ fn failure(error: SandboxError) -> Failure {
     let text = chain(&error);
     let (what, why) = text.split_once(": ").map_or((text.as_str(), ""), |(what, why)| (what, why));
     let code = match error {
-        SandboxError::Command { .. } => "DB-PROCESS-001",
+        SandboxError::Command { .. } | SandboxError::Directory { .. } => "DB-PROCESS-001",
         _ => "DB-SANDBOX-001",
     };
     let mut failure = Failure::new(code, Exit::Failure, what);

@@ -49,7 +49,8 @@ impl Board {
         let before = self.read().link;
         match (&before, &link) {
             (Link::Up { .. }, Link::Lost) => {
-                self.output.state("connection to the agent lost; originals serve while devbridge dials again");
+                self.output
+                    .state("connection to the agent lost; originals serve while devbridge dials again");
             }
             (Link::Lost, Link::Up { .. }) => self.output.state("connected to the agent again"),
             _ => {}
