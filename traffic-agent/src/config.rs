@@ -23,17 +23,19 @@ pub const PORT_NAMES: &str = "DEVBRIDGE_PORT_NAMES";
 pub const POD_IP: &str = "DEVBRIDGE_POD_IP";
 /// The pod's namespace.
 pub const NAMESPACE: &str = "DEVBRIDGE_NAMESPACE";
+/// Directory with the keys, unless the usual one.
+pub const KEYS: &str = "DEVBRIDGE_KEYS";
 /// Filter of the log, as `tracing-subscriber` reads it.
 pub const LOG: &str = "DEVBRIDGE_LOG";
 
 /// Every variable that is devbridge's own; none of them is part of the target's environment.
-pub const VARIABLES: [&str; 9] =
-    [LISTEN, CONTROL_PORT, HEALTH_PORT, ORIGIN, AGENTS, PORT_NAMES, POD_IP, NAMESPACE, LOG];
+pub const VARIABLES: [&str; 10] =
+    [LISTEN, CONTROL_PORT, HEALTH_PORT, ORIGIN, AGENTS, PORT_NAMES, POD_IP, NAMESPACE, KEYS, LOG];
 
 /// Where the Secret with the keys is mounted.
-const KEYS: &str = "/devbridge/keys";
+const KEYS_DIR: &str = "/devbridge/keys";
 /// The pod's writable directory; it outlives the agent's process.
-const RUN: &str = "/devbridge/run";
+const RUN_DIR: &str = "/devbridge/run";
 
 /// The agent's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,8 +130,8 @@ impl Config {
             pod_ips,
             namespace: text(variables, NAMESPACE)?,
             names,
-            keys: KEYS.into(),
-            run: RUN.into(),
+            keys: variables.get(KEYS).map_or(KEYS_DIR, String::as_str).into(),
+            run: RUN_DIR.into(),
         })
     }
 

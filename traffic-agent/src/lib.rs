@@ -1,9 +1,9 @@
 //! The pod end of devbridge.
 //!
 //! The agent stands in for a target in the cluster: its pod carries the target's labels, listens on its ports and
-//! takes its requests ([`requests`]) to a developer's laptop, or to the target's own pods ([`originals`]) whenever
-//! that laptop does not serve them. It answers the laptop's questions as this pod: [`outbound`] connections,
-//! [`dns`], [`env`]. The laptop comes through [`control`]. The agent has no Kubernetes rights and needs none.
+//! takes its requests (`requests`) to a developer's laptop, or to the target's own pods (`originals`) whenever
+//! that laptop does not serve them. It answers the laptop's questions as this pod: `outbound` connections,
+//! `dns`, `env`. The laptop comes through `control`. The agent has no Kubernetes rights and needs none.
 
 mod agent;
 pub mod config;

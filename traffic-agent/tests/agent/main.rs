@@ -14,6 +14,7 @@ mod laptop;
 mod load;
 mod opaque;
 mod outbound;
+mod process;
 mod requests;
 mod rig;
 mod server;
