@@ -91,7 +91,7 @@ if [ -z "$context" ]; then
     step "starting a cluster of our own"
     instance=demo-$$
     as_root "$cluster" --name "$instance" up > /dev/null
-    as_root "$cluster" --name "$instance" load target/images/shop-*.tar > /dev/null
+    as_root "$cluster" --name "$instance" load target/images/shop-*.tar > "$work/load.log" 2>&1 || fail "$(cat "$work/load.log")"
     # Whatever kubeconfig there is on this machine, this one is meant.
     (umask 077; as_root "$cluster" --name "$instance" kubeconfig --raw > "$work/kubeconfig")
     export KUBECONFIG=$work/kubeconfig
@@ -114,7 +114,7 @@ touch "$work/namespace"
 sed "s#devbridge.test/#${DEVBRIDGE_TEST_IMAGES:-devbridge.test}/#" examples/shop/k8s.yaml |
     "${kubectl[@]}" -n "$namespace" apply -f - > /dev/null
 for deployment in stock catalog web; do
-    "${kubectl[@]}" -n "$namespace" rollout status deployment/$deployment --timeout=120s
+    "${kubectl[@]}" -n "$namespace" rollout status deployment/$deployment --timeout=120s > /dev/null
 done
 
 # Asks the shop's page from inside the cluster, so many times.
@@ -149,6 +149,7 @@ done
 sed 's/^/  /' "$work/devbridge.log"
 
 step "the same page: the answers come from this laptop, the number in stock from the cluster's database"
+visit_until '"by":"from my laptop"' # Nodes learn of a Service's change by and by: up to a second.
 visit 3 | tee "$work/pages"
 [ "$(grep -c '"stock":7,"by":"from my laptop"' "$work/pages")" = 3 ] || fail "not all answers came from the laptop"
 

@@ -19,7 +19,7 @@ async fn list_and_status_tell_who_holds_what(world: World) {
     assert_eq!((code, list.stdout().as_str()), (0, ""), "{list:?}");
     let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
     session.line("ready:", deadline::ATTACH).await;
-    world.ask("http://web/").await;
+    world.laptop_answers("http://web/").await;
 
     let (code, list) = world.devbridge_ends(&["list"]).await;
     assert_eq!(code, 0, "{list:?}");

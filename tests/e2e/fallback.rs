@@ -6,8 +6,8 @@ use nix::sys::signal::Signal;
 harness::tests![
     originals_serve_until_the_process_listens,
     originals_serve_while_nothing_listens_and_the_laptop_as_soon_as_something_does,
-    a_process_that_restarts_under_load_costs_no_request,
-    originals_serve_at_once_when_the_laptop_is_killed,
+    a_process_that_restarts_under_load_costs_no_request_that_may_be_sent_again,
+    no_new_request_fails_when_the_laptop_is_killed,
 ];
 
 /// A service on the laptop that devbridge did not start.
@@ -63,7 +63,7 @@ async fn originals_serve_while_nothing_listens_and_the_laptop_as_soon_as_somethi
     world.is_again(&before).await;
 }
 
-async fn a_process_that_restarts_under_load_costs_no_request(world: World) {
+async fn a_process_that_restarts_under_load_costs_no_request_that_may_be_sent_again(world: World) {
     world.echo(Echo::new("web").replicas(2)).await;
     let port = free_port();
     let mut service = service_on_laptop(&world, port).await;
@@ -72,28 +72,46 @@ async fn a_process_that_restarts_under_load_costs_no_request(world: World) {
     let mut load = world.load("http://web/", Load::USUAL).await;
     load.answered_by("laptop", 300, deadline::LOOK).await;
     for _ in 0..2 {
+        let from = session.lines();
         service.signal(Signal::SIGTERM);
         service.exit(deadline::LOOK).await;
-        let from = session.lines();
+        session.line_after(from, "state: nothing listens", deadline::LOOK).await;
         load.go_on(2.0).await;
-        assert!(session.has_said("originals serve"), "{session:?}");
         service = service_on_laptop(&world, port).await;
         load.answered_by("laptop", 100, deadline::LOOK).await;
         session.line_after(from, "state: requests reach this laptop", deadline::LOOK).await;
     }
     let counted = load.end().await;
-    assert_eq!(counted.failed, 0, "{counted:#?}\n{session:?}");
+    // A connection that waited in the queue of the socket that was closed had been accepted, by the laptop's kernel: what
+    // it carried cannot be sent again if it is a POST. No proxy can do more; it is a matter of microseconds.
+    let again = counted
+        .failures
+        .iter()
+        .filter(|failure| failure.method == "GET" || failure.step == "connect")
+        .count();
+    assert_eq!(again, 0, "{counted:#?}\n{session:?}");
+    assert!(counted.failed <= 3, "{counted:#?}\n{session:?}");
 }
 
-async fn originals_serve_at_once_when_the_laptop_is_killed(world: World) {
+async fn no_new_request_fails_when_the_laptop_is_killed(world: World) {
     world.echo(Echo::new("web").replicas(2)).await;
     let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
     session.line("ready:", deadline::ATTACH).await;
-    assert_eq!(world.ask("http://web/").await["by"], "laptop");
+    let mut load = world.load("http://web/", Load::USUAL).await;
+    load.answered_by("laptop", 300, deadline::LOOK).await;
     session.signal_group(Signal::SIGKILL);
+    let killed = load.clock();
     session.exit(deadline::LOOK).await;
-    for _ in 0..3 {
-        let answer = world.ask("http://web/").await;
-        assert!(answer["by"].as_str().unwrap().starts_with("web-"), "{answer}");
-    }
+    load.go_on(6.0).await;
+    let counted = load.end().await;
+    // What the laptop's process had taken and not answered is lost with it.
+    let new =
+        counted.failures.iter().filter(|failure| failure.at - failure.after_ms / 1e3 > killed + 0.1).count();
+    world.note(&format!(
+        "laptop killed: {} of those under way failed, {new} new ones",
+        counted.failures.len() - new
+    ));
+    assert_eq!(new, 0, "killed at {killed}: {counted:#?}");
+    let answer = world.ask("http://web/").await;
+    assert!(answer["by"].as_str().unwrap().starts_with("web-"), "{answer}");
 }

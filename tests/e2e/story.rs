@@ -18,11 +18,7 @@ async fn the_laptop_answers_with_the_pods_names_and_environment_and_the_original
         world.devbridge(&["intercept", "catalog", "--", "shop-catalog", "--banner", "my laptop"]);
     session.line("ready:", deadline::ATTACH).await;
     // The price has the pod's currency, the stock comes from the database by its name and with the pod's password.
-    let page_of_laptop = world.ask(page).await.to_string();
-    assert!(
-        page_of_laptop.contains(r#"\"price\":\"4.20 EUR\",\"stock\":7,\"by\":\"my laptop\""#),
-        "{page_of_laptop} {session:?}"
-    );
+    world.shows(page, |page| page.contains(r#""price":"4.20 EUR","stock":7,"by":"my laptop""#)).await;
 
     session.signal_group(nix::sys::signal::Signal::SIGINT);
     session.exit(deadline::LEAVE).await;

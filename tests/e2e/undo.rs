@@ -55,7 +55,7 @@ async fn what_a_killed_laptop_left_is_told_and_removed_by_gc(world: World) {
     // A session that lives is not touched.
     let (code, gc) = world.devbridge_ends(&["gc"]).await;
     assert_eq!((code, gc.stdout().as_str()), (0, ""), "{gc:?}");
-    assert_eq!(world.ask("http://web/").await["by"], "laptop");
+    world.laptop_answers("http://web/").await;
 
     session.signal_group(Signal::SIGKILL);
     session.exit(deadline::LOOK).await;

@@ -27,6 +27,9 @@ impl Load {
 pub struct RunningLoad {
     exec: Exec,
     newest: Summary,
+    started: Instant,
+    /// How much later than `started` the load's own clock began, in seconds.
+    behind: f64,
 }
 
 impl World {
@@ -34,8 +37,9 @@ impl World {
     pub async fn load(&self, url: &str, load: Load) -> RunningLoad {
         let rates = [load.fresh, load.kept, load.connections].map(|number| number.to_string());
         let args = ["load", url, "--fresh", &rates[0], "--kept", &rates[1], "--connections", &rates[2]];
+        let started = Instant::now();
         let exec = self.tool(&args).await;
-        let mut running = RunningLoad { exec, newest: Summary::default() };
+        let mut running = RunningLoad { exec, newest: Summary::default(), started, behind: f64::MAX };
         running.until("the first answers", Duration::from_secs(20), |summary| summary.ok > 0).await;
         running
     }
@@ -56,6 +60,7 @@ impl RunningLoad {
             let Some(line) = line else { panic!("the load ended before {what}; counted: {:?}", self.newest) };
             if let Ok(summary) = serde_json::from_value(line) {
                 self.newest = summary;
+                self.behind = self.behind.min(self.started.elapsed().as_secs_f64() - self.newest.seconds);
                 if enough(&self.newest) {
                     return &self.newest;
                 }
@@ -63,16 +68,22 @@ impl RunningLoad {
         }
     }
 
-    /// Waits until `host` has given so many answers more than it had when this was called.
+    /// Now, on the load's own clock, by which it tells when something failed.
+    pub fn clock(&self) -> f64 {
+        self.started.elapsed().as_secs_f64() - self.behind
+    }
+
+    /// Waits until `host` has given so many answers more than it has now.
     pub async fn answered_by(&mut self, host: &str, more: u64, within: Duration) {
+        self.go_on(0.0).await;
         let had = self.newest.by.get(host).copied().unwrap_or_default();
         let enough = |summary: &Summary| summary.by.get(host).copied().unwrap_or_default() >= had + more;
         self.until(&format!("{more} answers more by {host}"), within, enough).await;
     }
 
-    /// Goes on asking for so long.
+    /// Goes on asking for so long from now, and has counted until then. (Counts that were not read yet are older than now.)
     pub async fn go_on(&mut self, seconds: f64) {
-        let until = self.newest.seconds + seconds;
+        let until = self.clock() + seconds;
         self.until("time passes", Duration::from_secs_f64(seconds + 20.0), |summary| {
             summary.seconds >= until
         })

@@ -234,6 +234,12 @@ impl World {
         .await
     }
 
+    /// Waits until the laptop answers for a service, a moment after `ready:`: nodes learn of a Service's change by and by,
+    /// up to a second later with kube-proxy's defaults.
+    pub async fn laptop_answers(&self, url: &str) -> Value {
+        self.answered_by(url, |by| by == "laptop").await
+    }
+
     /// Waits until a page shows what it should.
     pub async fn shows(&self, url: &str, right: impl Fn(&str) -> bool) {
         deadline::eventually(deadline::LOOK, "the page is right", || async {
@@ -289,6 +295,8 @@ impl World {
             .env("HOME", self.folder())
             .env("XDG_RUNTIME_DIR", self.path("run"))
             .env("KUBECONFIG", self.path(&format!("kubeconfig-{rights:?}").to_lowercase()))
+            // Of a devbridge that was built without its agent.
+            .envs(std::env::var_os("DEVBRIDGE_BUNDLE").map(|folder| ("DEVBRIDGE_BUNDLE", folder)))
             .envs(environment.iter().copied());
         if person == Person::Unprivileged && nix::unistd::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);

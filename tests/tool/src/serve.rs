@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::BufReader;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -47,7 +47,7 @@ pub struct Args {
 pub async fn run(args: Args) -> io::Result<()> {
     time::sleep(Duration::from_millis(args.listen_after_ms)).await;
     let by = args.name.clone().unwrap_or_else(hostname);
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(Stage::Serving);
     let mut listeners = Vec::new();
     for port in &args.ports {
         listeners.push((listen(*port).await?, Manner::Http));
@@ -64,9 +64,10 @@ pub async fn run(args: Args) -> io::Result<()> {
         tasks.spawn(accept(listener, manner, by.clone(), stopping.clone()));
     }
     asked_to_end().await?;
-    let _ = stop.send(true);
+    let _ = stop.send(Stage::Polite);
     time::sleep(Duration::from_millis(args.grace_ms)).await;
-    tasks.shutdown().await;
+    let _ = stop.send(Stage::Closed);
+    let _ = time::timeout(FINISH, async { while tasks.join_next().await.is_some() {} }).await;
     Ok(())
 }
 
@@ -83,6 +84,20 @@ pub async fn asked_to_end() -> io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// For how long requests that were taken may go on after the last one was accepted.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// How near the end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Far.
+    Serving,
+    /// Answers tell clients to come back on another connection.
+    Polite,
+    /// Nothing is accepted any more; idle connections end.
+    Closed,
 }
 
 /// What is spoken on a port.
@@ -108,41 +123,54 @@ pub async fn listen(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Serves one port until dropped; connections end with it. While stopping, answers tell clients to come back on another
-/// connection, so that few are left then.
-pub async fn accept(listener: TcpListener, manner: Manner, by: String, stopping: watch::Receiver<bool>) {
+/// Serves one port until the last [`Stage`], and finishes what it has taken; dropped, it cuts all connections.
+pub async fn accept(listener: TcpListener, manner: Manner, by: String, stopping: watch::Receiver<Stage>) {
     let mut connections = tokio::task::JoinSet::new();
+    let serve = |stream: TcpStream, connections: &mut tokio::task::JoinSet<()>| {
+        let _ = stream.set_nodelay(true);
+        let (by, stopping) = (by.clone(), stopping.clone());
+        connections.spawn(async move {
+            // Whoever breaks a connection off notices it at the other end.
+            let _ = match manner {
+                Manner::Http => answer_all(stream, &by, stopping).await,
+                Manner::Raw => raw::talk(stream).await,
+                Manner::Greeting => raw::greet(stream, &by).await,
+            };
+        });
+    };
+    let closed = closed(stopping.clone());
+    tokio::pin!(closed);
     loop {
         tokio::select! {
+            // Accepting first: what has arrived is taken before the end is noticed.
+            biased;
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let _ = stream.set_nodelay(true);
-                    let (by, stopping) = (by.clone(), stopping.clone());
-                    connections.spawn(async move {
-                        // Whoever breaks a connection off notices it at the other end.
-                        let _ = match manner {
-                            Manner::Http => answer_all(stream, &by, stopping).await,
-                            Manner::Raw => raw::talk(stream).await,
-                            Manner::Greeting => raw::greet(stream, &by).await,
-                        };
-                    });
-                }
+                Ok((stream, _)) => serve(stream, &mut connections),
                 // Out of descriptors, most likely: they come back when connections end.
                 Err(_) => time::sleep(Duration::from_millis(10)).await,
             },
+            () = &mut closed => break,
             Some(_) = connections.join_next() => {}
         }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
-async fn answer_all(mut stream: TcpStream, by: &str, stopping: watch::Receiver<bool>) -> io::Result<()> {
+async fn answer_all(mut stream: TcpStream, by: &str, stopping: watch::Receiver<Stage>) -> io::Result<()> {
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
     loop {
+        tokio::select! {
+            // Requests first: one that has arrived is answered also while ending.
+            biased;
+            begun = reader.fill_buf() => if begun?.is_empty() { return Ok(()) },
+            () = closed(stopping.clone()) => return Ok(()),
+        }
         let Some(head) = Head::read(&mut reader).await? else { return Ok(()) };
         let body = head.body(&mut reader).await?;
         let (status, answer) = answer(&head, &body, by).await;
-        let close = head.closes() || *stopping.borrow();
+        let close = head.closes() || *stopping.borrow() != Stage::Serving;
         http::send_answer(&mut writer, status, answer.to_string().as_bytes(), close).await?;
         if close {
             return Ok(());
@@ -150,11 +178,20 @@ async fn answer_all(mut stream: TcpStream, by: &str, stopping: watch::Receiver<b
     }
 }
 
+/// Waits for the last stage.
+async fn closed(mut stopping: watch::Receiver<Stage>) {
+    // Without a sender nobody ends anything politely.
+    if stopping.wait_for(|stage| *stage == Stage::Closed).await.is_err() {
+        std::future::pending().await
+    }
+}
+
 /// The services of the service, by the first part of the path.
 async fn answer(head: &Head, body: &[u8], by: &str) -> (u16, Value) {
     let mut words = head.first.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let (verb, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
+    let inner = path.trim_start_matches('/');
+    let (verb, rest) = inner.split_once('/').unwrap_or((inner, ""));
     match verb {
         "env" => {
             (200, json!({ "by": by, "env": std::env::vars().collect::<std::collections::BTreeMap<_, _>>() }))

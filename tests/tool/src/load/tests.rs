@@ -12,7 +12,7 @@ use tokio::time;
 
 use super::{Args, Summary, Tally, ask};
 use crate::http::{self, Head};
-use crate::serve::{self, Manner};
+use crate::serve::{self, Manner, Stage};
 
 fn args(port: u16, fresh: u32, kept: u32) -> Args {
     Args {
@@ -65,7 +65,7 @@ where
 async fn all_requests_of_both_kinds_are_answered_by_a_service_that_works() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (_stop, stopping) = watch::channel(false);
+    let (_stop, stopping) = watch::channel(Stage::Serving);
     let mut serving = JoinSet::new();
     serving.spawn(serve::accept(listener, Manner::Http, "one".to_owned(), stopping));
     let summary = load(&args(port, 200, 200), 200).await;
