@@ -22,6 +22,7 @@ async fn the_laptop_answers_with_the_pods_names_and_environment_and_the_original
 
     session.signal_group(nix::sys::signal::Signal::SIGINT);
     session.exit(deadline::LEAVE).await;
+    world.nothing_runs().await;
     world.shows(page, from_original).await;
     world.is_again(&before).await;
 }

@@ -1,11 +1,15 @@
 //! Whatever happens to a session, the cluster is as it was, or one command away from it.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use harness::{Echo, Rights, World, deadline};
 use nix::sys::signal::Signal;
 
 harness::tests![
     interrupted_in_any_step_everything_is_as_before,
+    a_second_ctrl_c_ends_at_once_and_says_what_may_be_left,
+    any_way_to_end_it_leaves_nothing,
     what_a_killed_laptop_left_is_told_and_removed_by_gc,
     another_terminal_ends_a_session,
     another_machine_ends_a_session,
@@ -46,6 +50,39 @@ async fn interrupted_in(world: &World, step: &str) {
     world.is_again(&before).await;
 }
 
+async fn a_second_ctrl_c_ends_at_once_and_says_what_may_be_left(world: World) {
+    world.echo(Echo::new("web")).await;
+    let before = world.snapshot().await;
+    // Does not want to end, so that leaving takes its time.
+    let script = "trap '' INT TERM; while :; do tool serve --name laptop; done";
+    let mut session = world.devbridge(&["intercept", "web", "--", "sh", "-c", script]);
+    session.line("ready:", deadline::ATTACH).await;
+    session.signal_group(Signal::SIGINT);
+    session.line("SIGINT: leaving", deadline::LOOK).await;
+    session.signal_group(Signal::SIGINT);
+    assert_eq!(session.exit(Duration::from_secs(3)).await, 130, "{session:?}");
+    assert!(session.stderr().contains("devbridge leave"), "{session:?}");
+    world.nothing_runs().await;
+    // 6: there was nothing left to undo.
+    let (code, leave) = world.devbridge_ends(&["leave", "web"]).await;
+    assert!(code == 0 || code == 6, "{leave:?}");
+    world.is_again(&before).await;
+}
+
+async fn any_way_to_end_it_leaves_nothing(world: World) {
+    world.echo(Echo::new("web")).await;
+    let before = world.snapshot().await;
+    // A service manager's way, a closed terminal's, and `kill -INT` of devbridge alone.
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
+        session.line("ready:", deadline::ATTACH).await;
+        session.signal(signal);
+        session.exit(deadline::LEAVE).await;
+        world.nothing_runs().await;
+    }
+    world.is_again(&before).await;
+}
+
 async fn what_a_killed_laptop_left_is_told_and_removed_by_gc(world: World) {
     world.echo(Echo::new("web")).await;
     let before = world.snapshot().await;
@@ -57,8 +94,10 @@ async fn what_a_killed_laptop_left_is_told_and_removed_by_gc(world: World) {
     assert_eq!((code, gc.stdout().as_str()), (0, ""), "{gc:?}");
     world.laptop_answers("http://web/").await;
 
-    session.signal_group(Signal::SIGKILL);
+    // devbridge alone: the kernel ends its sandbox with it.
+    session.signal(Signal::SIGKILL);
     session.exit(deadline::LOOK).await;
+    world.nothing_runs().await;
     let (code, dry) = world.devbridge_ends(&["gc", "--dry-run"]).await;
     assert_eq!(code, 0, "{dry:?}");
     for wanted in ["would remove the key: Service web", "would delete: Lease devbridge-web"] {

@@ -130,9 +130,11 @@ async fn run_all(tests: Vec<Test>, cluster: Arc<Cluster>, side_by_side: usize) -
     let places = Arc::new(Semaphore::new(side_by_side));
     let mut running = JoinSet::new();
     for test in tests {
-        let (places, cluster) = (Arc::clone(&places), Arc::clone(&cluster));
+        let cluster = Arc::clone(&cluster);
+        // Here, and not in the task: tests begin in their order, the longest first.
+        let place = Arc::clone(&places).acquire_owned().await;
         running.spawn(async move {
-            let _place = places.acquire_owned().await;
+            let _place = place;
             let started = Instant::now();
             let passed = run_one(&test, cluster).await;
             println!(

@@ -304,6 +304,16 @@ impl World {
         Process::start(command, format!("{program} {}", args.join(" ")))
     }
 
+    /// Waits until no process of this laptop runs any more, whoever started it.
+    pub async fn nothing_runs(&self) {
+        let home = format!("HOME={}", self.folder().display()).into_bytes();
+        deadline::eventually(deadline::LOOK, "no process is left on the laptop", || async {
+            let running = running_with(&home);
+            if running.is_empty() { Ok(()) } else { Err(format!("{running:?}")) }
+        })
+        .await;
+    }
+
     /// Runs `devbridge` to its end; gives the exit code and what it said.
     pub async fn devbridge_ends(&self, args: &[&str]) -> (i32, Process) {
         let mut process = self.devbridge(args);
@@ -323,6 +333,19 @@ fn give(path: &Path) {
     if nix::unistd::geteuid().is_root() {
         std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
     }
+}
+
+/// The command lines of processes that were started with a variable.
+fn running_with(variable: &[u8]) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").expect("/proc is there").flatten();
+    let of_laptop = processes.filter(|process| {
+        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == variable)
+    });
+    of_laptop
+        .map(|process| std::fs::read(process.path().join("cmdline")).unwrap_or_default())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .collect()
 }
 
 /// A test's name as the beginning of a namespace's.
