@@ -123,7 +123,8 @@ impl Originals {
 
     /// Dials each original once and says what happened.
     pub(crate) async fn probe(&self) -> Vec<Probed> {
-        let mut all = Vec::new();
+        // A list that was pushed and one from DNS name the same.
+        let mut all = HashSet::new();
         let ports: Vec<u16> = {
             let lists = self.lists();
             lists

@@ -1,4 +1,9 @@
 //! The real bootstrap as pid 1 would be: it unpacks and runs a stand-in for the agent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's failure is a panic that says what was seen"
+)]
 
 use std::{
     fs::{self, File},

@@ -49,6 +49,12 @@ pub fn has_ready(slices: &[EndpointSlice], agents: &BTreeSet<IpAddr>) -> bool {
     slices.iter().flat_map(|slice| addresses(slice, true)).any(|address| agents.contains(&address))
 }
 
+/// Whether every ready endpoint among a Service's `slices` is a pod of this agent: the key has arrived.
+pub fn has_only(slices: &[EndpointSlice], agents: &BTreeSet<IpAddr>) -> bool {
+    has_ready(slices, agents)
+        && slices.iter().flat_map(|slice| addresses(slice, true)).all(|address| agents.contains(&address))
+}
+
 /// The label that agent pods carry, as a selector.
 pub fn agent_pods(names: &Names) -> Selection {
     Selection::labels(format!("{AGENT}={}", names.agent))

@@ -136,7 +136,7 @@ where
         + Serialize
         + std::fmt::Debug,
 {
-    let params = PostParams { dry_run: true, field_manager: Some(MANAGER.into()), ..PostParams::default() };
+    let params = PostParams { dry_run: true, field_manager: Some(MANAGER.into()) };
     let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
     match cluster.api::<K>().create(&params, object).await.doing(|| format!("create {kind} {name} (dry run)"))
     {

@@ -235,7 +235,6 @@ fn lease(namespace: &str, target: &Target, session: &str, who: &str) -> Lease {
             renew_time: Some(now),
             ..LeaseSpec::default()
         }),
-        ..Lease::default()
     }
 }
 

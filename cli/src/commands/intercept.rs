@@ -21,8 +21,8 @@ use crate::cluster::{Cluster, agent_pod, key, names, preflight, repair};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::sandbox;
-use crate::session::attach::{Attached, Ended, Making, Wanted, attach, lost};
-use crate::session::leave::{end, leave};
+use crate::session::attach::{Attached, Ended, Making, Wanted, alone, attach, lost};
+use crate::session::leave::leave;
 use crate::session::socket::{LeaveRequest, Socket};
 use crate::session::status::{Board, line};
 use crate::session::{Context, keep};
@@ -177,6 +177,8 @@ async fn with_record(
             return Err(swap_failure(&service.name, error));
         }
     }
+    let services: Vec<_> = target.services.iter().map(|service| service.name.clone()).collect();
+    alone(context, &services, &attached.started).await;
     step.done("requests come here now");
     context.board.change(|session| session.phase = Phase::Attached);
     ready(context);
@@ -445,13 +447,6 @@ fn who() -> String {
         .unwrap_or_else(|| "somebody".into());
     let host = nix::unistd::gethostname().unwrap_or_default();
     format!("{user}@{}", host.to_string_lossy())
-}
-
-/// Ends a process whose session could not be attached.
-pub async fn abandon(process: Option<sandbox::Process>) {
-    if let Some(process) = process {
-        end(process, None).await;
-    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ const REDIAL: Duration = Duration::from_millis(25);
 /// From ready at the agent to ready in the Service's EndpointSlice: the kubelet probes every second.
 const VISIBLE: Duration = Duration::from_secs(30);
 
+/// From the key to EndpointSlices without originals: usually some milliseconds.
+const ALONE: Duration = Duration::from_secs(5);
+
 /// What the user asked for.
 pub struct Wanted {
     /// The process, if devbridge runs it.
@@ -86,6 +89,8 @@ pub struct Attached {
     pub process: Option<sandbox::Process>,
     /// Everything that runs for the session.
     pub tasks: Tasks,
+    /// The agent's pod.
+    pub started: Started,
 }
 
 /// Why attach ended before it was done.
@@ -177,7 +182,7 @@ pub async fn attach(context: &Context, making: &Making, wanted: Wanted) -> Resul
     control.arm().await?;
     visible(context, &wanted.services, &started).await?;
     step.done("agent is ready, and the Service knows it");
-    Ok(Attached { connection, control, process, tasks })
+    Ok(Attached { connection, control, process, tasks, started })
 }
 
 /// The tunnel; dialled again while the agent is not listening yet.
@@ -356,6 +361,19 @@ async fn visible(context: &Context, services: &[String], started: &Started) -> R
         }
     }
     Ok(())
+}
+
+/// Waits until the Services lead to the agent alone, so that "requests come here" is true when it is said; kube-proxy
+/// follows within its own second. Gives up quietly: nothing fails if it takes longer.
+pub async fn alone(context: &Context, services: &[String], started: &Started) {
+    let api = context.cluster.api::<EndpointSlice>();
+    let deadline = Instant::now() + ALONE;
+    for service in services {
+        let look = |set: &[EndpointSlice]| slices::has_only(set, &started.addresses).then_some(());
+        if watch::until(&api, &slices::slices_of(service), deadline, look).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Resolves when the session is over for good: the way to the agent was lost for longer than the resume time, or the

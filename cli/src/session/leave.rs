@@ -40,7 +40,7 @@ pub async fn leave(
     attached: Attached,
     signal: Option<Signal>,
 ) -> Result<Option<sandbox::Exit>, (Failure, Option<sandbox::Exit>)> {
-    let Attached { connection, mut control, process, tasks } = attached;
+    let Attached { connection, mut control, process, tasks, .. } = attached;
     context.board.change(|session| session.phase = Phase::Leaving);
     let step = context.output.step("key", "leading the Service back to the originals");
     let unset = key::unset(&context.cluster, &context.names.agent).await;
@@ -81,7 +81,7 @@ pub async fn leave(
 }
 
 /// Ends the process: politely first.
-pub async fn end(process: sandbox::Process, signal: Option<Signal>) -> sandbox::Exit {
+async fn end(process: sandbox::Process, signal: Option<Signal>) -> sandbox::Exit {
     if let Some(exit) = process.exit() {
         return exit;
     }

@@ -83,15 +83,11 @@ impl Requests {
 
     async fn take(&self, incoming: Incoming, free: bool) {
         // A header that does not come or can't be read: dropping the stream resets it.
-        let Ok((open, mut flow)) = incoming.header().await else { return };
+        let Ok((open, flow)) = incoming.header().await else { return };
         match open {
-            Open::Probe => {
-                if flow.send.message(&Reply::Accepted, MAX_OPEN).await.is_ok() {
-                    flow.send.finish();
-                }
-            }
+            Open::Probe => answer(flow, Reply::Accepted).await,
             Open::Request { port, .. } if free => self.request(port, flow).await,
-            Open::Request { .. } => refuse(flow, Refusal::Unavailable).await,
+            Open::Request { .. } => answer(flow, Reply::Refused(Refusal::Unavailable)).await,
             // The agent opens no others.
             _ => {}
         }
@@ -99,13 +95,13 @@ impl Requests {
 
     async fn request(&self, port: u16, mut flow: Flow) {
         let Some(laptop) = self.ports.get(&port).copied() else {
-            return refuse(flow, Refusal::NotListening).await;
+            return answer(flow, Reply::Refused(Refusal::NotListening)).await;
         };
         let tcp = match self.way.dial(laptop).await {
             Ok(tcp) => tcp,
             Err(error) => {
                 self.listening(laptop, false, &error);
-                return refuse(flow, refusal(&error)).await;
+                return answer(flow, Reply::Refused(refusal(&error))).await;
             }
         };
         self.listening(laptop, true, &std::io::Error::from(std::io::ErrorKind::Other));
@@ -139,8 +135,9 @@ impl Requests {
     }
 }
 
-async fn refuse(mut flow: Flow, refusal: Refusal) {
-    if flow.send.message(&Reply::Refused(refusal), MAX_OPEN).await.is_ok() {
+/// The reply is all that this stream carries.
+async fn answer(mut flow: Flow, reply: Reply) {
+    if flow.send.message(&reply, MAX_OPEN).await.is_ok() {
         flow.send.finish();
     }
 }
