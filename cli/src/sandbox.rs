@@ -80,7 +80,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Makes the sandbox and starts the command in it, with this process's stdin, stdout and stderr. Must be called in a
-    /// tokio runtime; the program must answer to `__sandbox FD` with [`inside`].
+    /// tokio runtime; the program must answer to `__sandbox FD` with [`inside()`].
     ///
     /// Cancel safe: leaves nothing.
     ///

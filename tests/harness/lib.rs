@@ -12,7 +12,7 @@
 //! # }
 //! ```
 //!
-//! The parts: [`run`] starts one cluster for all tests and takes it down whatever happens; a [`World`] is what one
+//! The parts: [`run()`] starts one cluster for all tests and takes it down whatever happens; a [`World`] is what one
 //! test has; [`Process`] is a command with both its streams; [`Load`] asks from inside the cluster and counts what
 //! fails; [`Snapshot`] is everything the cluster can list. Whatever waits has a deadline, and what was seen until
 //! then is in the failure's text.
