@@ -28,6 +28,10 @@ one name:
 build:
     packaging/build.sh
 
+# Figures on a real cluster, as ratios within the run; docs/benchmarks.md says how to read them.
+bench:
+    packaging/build.sh && tests/images.sh && cargo run --release -p devbridge-tests --bin bench
+
 # The archive that install.sh unpacks.
 release:
     packaging/release.sh

@@ -9,6 +9,7 @@ pub mod flows;
 pub mod get;
 pub mod http;
 pub mod load;
+pub mod measure;
 pub mod serve;
 
 /// Prints one line; a reader that went away is not worth a panic.

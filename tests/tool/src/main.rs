@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tool::{flows, get, load, serve};
+use tool::{flows, get, load, measure, serve};
 
 #[derive(Parser)]
 #[command(name = "tool", version, about = "Every service and every client of the tests")]
@@ -22,6 +22,8 @@ enum Command {
     Get(get::Args),
     /// Raw connections to `serve`: many at once, many bytes, half-closed, reset
     Raw(flows::Args),
+    /// Measure how fast a way to `serve --raw-port` is
+    Measure(measure::Args),
     /// Do nothing until SIGTERM
     Sleep,
 }
@@ -33,6 +35,7 @@ async fn main() -> ExitCode {
         Command::Load(args) => load::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::Raw(args) => report(flows::run(args).await),
+        Command::Measure(args) => report(measure::run(args).await),
         Command::Sleep => report(serve::asked_to_end().await),
     };
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
