@@ -31,8 +31,9 @@ case $triple in
   *) echo "devbridge is built on Linux with glibc; this is $triple" >&2; exit 1 ;;
 esac
 
-# Replaces a file in one step: somebody may be running the old one.
-put() { cp "$1" "$2.new" && mv "$2.new" "$2"; }
+# Replaces a file in one step: somebody may be running the old one. The same file stays as it is, and what is built
+# from it, too.
+put() { cmp -s "$1" "$2" || { cp "$1" "$2.new" && mv "$2.new" "$2"; }; }
 
 # The builder's directories stay out of what is built.
 flags=(--remap-path-prefix "${CARGO_HOME:-$HOME/.cargo}=/cargo" --remap-path-prefix "$PWD=/devbridge")
@@ -62,8 +63,9 @@ fi
 
 "${build[@]}" --bin traffic-agent
 put "$target/$triple/$profile/traffic-agent" "$out/traffic-agent"
-gzip -9nc "$out/traffic-agent" > "$out/agent.gz.new"
-mv "$out/agent.gz.new" "$out/agent.gz"
+gzip -9nc "$out/traffic-agent" > "$out/agent.gz.packed"
+put "$out/agent.gz.packed" "$out/agent.gz"
+rm -f "$out/agent.gz.packed"
 
 DEVBRIDGE_BUNDLE=$out "${build[@]}" --bin devbridge
 put "$target/$triple/$profile/devbridge" "$out/devbridge"
