@@ -153,7 +153,7 @@ bootstrap_tests() { bootstrap cargo test --lib; }
 
 # With the flags of build.sh, so that Kubernetes is not compiled once more.
 go_tests() {
-  (cd tests/cluster && export CGO_ENABLED=0 && go vet -trimpath ./... && go test -trimpath -v ./internal/...)
+  (cd tests/cluster && export CGO_ENABLED=0 && go vet -trimpath ./internal/... ./cmd/... && go test -trimpath -v ./internal/...)
 }
 
 cluster_tests() {
