@@ -159,10 +159,10 @@ fn hint(step: Step, error: &io::Error, host: &Host) -> String {
         }
         _ if host.apparmor => apparmor(&host.program),
         _ if host.container => "this container does not allow it: start it with --security-opt seccomp=unconfined \
-             --security-opt apparmor=unconfined, or use --no-sandbox"
+             --security-opt apparmor=unconfined, or leave `-- CMD` out"
             .to_owned(),
-        _ => "a security policy of this machine (SELinux, AppArmor, seccomp) does not allow it; use --no-sandbox, \
-             which offers requests, environment and files without capturing connections"
+        _ => "a security policy of this machine (SELinux, AppArmor, seccomp) does not allow it; leave `-- CMD` out: \
+             requests and environment (--env-out) work without capturing connections"
             .to_owned(),
     }
 }
