@@ -66,6 +66,11 @@ impl Output {
         self.talk(line.to_owned());
     }
 
+    /// More about the step in hand: stays in view.
+    pub fn note(&self, line: &str) {
+        self.talk(format!("  {line}"));
+    }
+
     /// The line people and scripts wait for.
     pub fn ready(&self, line: &str) {
         let word = if self.inner.colour { "ready:".green().bold().to_string() } else { "ready:".to_owned() };
@@ -128,7 +133,7 @@ impl Default for Output {
 impl Step {
     /// Why this step takes long, or what was found: stays in view.
     pub fn note(&self, line: &str) {
-        self.output.talk(format!("  {line}"));
+        self.output.note(line);
     }
 
     /// Ends the step; `what` says what is true now.

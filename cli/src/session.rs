@@ -2,7 +2,7 @@
 //!
 //! Each path has its file: [`requests`], [`outbound`], [`dns`], [`mod@env`], [`status`]. [`control`] speaks with the
 //! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
-//! originals are, [`expose`] shows the process's ports on the laptop, [`socket`] answers `status` and `leave`
+//! originals are, [`reach`] finds the way to the agent, [`expose`] shows the process's ports on the laptop, [`socket`] answers `status` and `leave`
 //! from other terminals. [`attach`] and [`mod@leave`] put them together and take them apart.
 
 pub mod attach;
@@ -15,6 +15,7 @@ pub mod leave;
 pub mod originals;
 pub mod outbound;
 pub mod process;
+pub mod reach;
 pub mod requests;
 pub mod socket;
 pub mod status;

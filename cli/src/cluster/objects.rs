@@ -16,6 +16,7 @@ use super::Cluster;
 use super::agent_pod::{AgentPod, port_name};
 use super::api::{ApiError, Doing};
 use super::names::{AGENT, DEVBRIDGE, MANAGED_BY, MANAGER, TARGET};
+use super::parts::Parts;
 use super::target::Target;
 
 /// The objects of one swap.
@@ -61,11 +62,12 @@ impl Objects {
         Self { secret, origin, agents, deployment }
     }
 
-    /// Makes all of it, owned by `owner`.
+    /// Makes all of it and the agent's binary, owned by `owner`.
     ///
     /// # Flow
-    /// Secret and Services first, side by side; then the Deployment, whose pod mounts the one and asks the
-    /// others (a DNS answer "no such name" would be cached for up to 30 s).
+    /// Everything else side by side, then the Deployment: its pod mounts the Secret and the binary (a mount that fails
+    /// is tried again half a second later at the earliest) and asks for the Services (a DNS answer "no such name" would
+    /// be cached for up to 30 s).
     ///
     /// # Guarantees
     /// Every object goes away with the record. What a session that died left behind under the same name is
@@ -73,8 +75,14 @@ impl Objects {
     ///
     /// # Errors
     /// The API server refused one of them; the others may be there.
-    pub async fn create(&self, cluster: &Cluster, owner: &OwnerReference) -> Result<(), ApiError> {
+    pub async fn create(
+        &self,
+        cluster: &Cluster,
+        owner: &OwnerReference,
+        parts: &Parts,
+    ) -> Result<(), ApiError> {
         tokio::try_join!(
+            parts.ensure(cluster, owner),
             create(cluster, owned(&self.secret, owner)),
             create(cluster, owned(&self.origin, owner)),
             create(cluster, owned(&self.agents, owner)),

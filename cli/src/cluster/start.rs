@@ -8,6 +8,7 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 use kube::api::ListParams;
+use tokio::sync::watch::Sender;
 use tokio::time::Instant;
 
 use super::Cluster;
@@ -16,7 +17,7 @@ use super::names::Names;
 use super::originals::agent_pods;
 use super::watch;
 use crate::error::{Exit, Failure};
-use crate::output::Step;
+use crate::output::Output;
 
 /// How long a pod may take: image pulls on a new node are slow.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -30,6 +31,16 @@ pub struct Started {
     pub pod: String,
     /// Its addresses.
     pub addresses: BTreeSet<IpAddr>,
+}
+
+/// What is known of the agent's pod while it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name, once it has a node: from then on it can be dialled.
+    pub pod: Option<String>,
+    /// The kubelet has told that the container runs. It looks once a second, so the container has run for up to a
+    /// second by then.
+    pub runs: bool,
 }
 
 /// Why it does not start.
@@ -57,7 +68,8 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Waits until `container` of the agent's pod runs; after 3 s the step says why it does not yet.
+/// Waits until `container` of the agent's pod runs, and tells `seen` what is known meanwhile; after 3 s it says why it
+/// does not run yet. Cancel safe.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -65,12 +77,19 @@ pub async fn running(
     cluster: &Cluster,
     names: &Names,
     container: &str,
-    step: &Step,
+    output: &Output,
+    seen: &Sender<Seen>,
 ) -> Result<Started, StartError> {
     let started = Instant::now();
     let pods = cluster.api::<Pod>();
     let selection = agent_pods(names);
-    let look = |pods: &[Pod]| pods.iter().find_map(|pod| state(pod, container));
+    let look = |pods: &[Pod]| {
+        let found = pods.iter().find_map(|pod| state(pod, container));
+        let pod = pods.iter().find(|pod| is_scheduled(pod)).map(ResourceExt::name_any);
+        let now = Seen { pod, runs: matches!(found, Some(Ok(_))) };
+        seen.send_if_modified(|seen| std::mem::replace(seen, now.clone()) != now);
+        found
+    };
     let waiting = watch::until(&pods, &selection, started + DEADLINE, look);
     tokio::pin!(waiting);
     let mut explained = String::new();
@@ -81,7 +100,7 @@ pub async fn running(
             () = tokio::time::sleep_until(explain_at) => {
                 let why = explain(cluster, names).await.unwrap_or_default();
                 if !why.is_empty() && why != explained {
-                    step.note(&why);
+                    output.note(&why);
                     explained = why;
                 }
                 explain_at = Instant::now() + SLOW;
@@ -101,6 +120,11 @@ fn with_events(why: String, events: Result<String, ApiError>) -> String {
         Ok(events) if !events.is_empty() => format!("{why}\n{events}"),
         _ => why,
     }
+}
+
+fn is_scheduled(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
 }
 
 /// The pod if its container runs, an error if it never will, nothing while it may.

@@ -11,34 +11,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use tokio::sync::watch;
 use tokio::time::{self, Instant};
-use tunnel::carrier::Dial;
-use tunnel::connect::{Connect, ConnectError, connect};
 use tunnel::identity::{KeyPair, PublicKey};
 use tunnel::message::{Env, Probed, Refusal};
 use tunnel::status::Process as ProcessState;
 use tunnel::tasks::Tasks;
-use tunnel::{Connection, LinkState, Token};
+use tunnel::{Connection, LinkState};
 
 use super::control::{Control, ControlError};
+use super::reach::reach;
 use super::requests::{Requests, Way};
 use super::{Context, dns, env, expose, originals, outbound, process};
 use crate::cluster::agent_pod::AgentPod;
 use crate::cluster::api::Doing;
 use crate::cluster::objects::Objects;
 use crate::cluster::parts::Parts;
-use crate::cluster::portforward::PodPort;
 use crate::cluster::record::Record;
-use crate::cluster::start::{self, Started};
-use crate::cluster::{originals as slices, watch};
-use crate::error::{Exit, Failure, chain};
+use crate::cluster::start::{self, Seen, Started};
+use crate::cluster::{originals as slices, watch as watching};
+use crate::error::{Exit, Failure};
 use crate::output::Step;
 use crate::sandbox::{self, Sandbox};
 
-/// The agent listens some milliseconds after its container runs.
-const DIAL: Duration = Duration::from_secs(20);
-/// Pause between dials until then.
-const REDIAL: Duration = Duration::from_millis(25);
 /// From ready at the agent to ready in the Service's EndpointSlice: the kubelet probes every second.
 const VISIBLE: Duration = Duration::from_secs(30);
 
@@ -120,8 +115,8 @@ impl From<ControlError> for Failure {
 /// Makes everything, starts everything, and arms the agent.
 ///
 /// # Flow
-/// Objects → the agent's pod runs → tunnel → environment → process, its port awaited → originals probed → end-to-end
-/// probe, armed → ready in the Service's EndpointSlice.
+/// Objects → the agent's pod runs → tunnel → environment → process, its port awaited, originals probed meanwhile →
+/// end-to-end probe, armed → ready in the Service's EndpointSlice.
 ///
 /// # Guarantees
 /// The user's objects are not changed. When it fails or is dropped, deleting the record removes all that was made,
@@ -133,43 +128,39 @@ pub async fn attach(context: &Context, making: &Making, wanted: Wanted) -> Resul
     let output = &context.output;
     let owner = making.record.owner();
     let step = output.step("objects", "bringing the agent into the cluster");
-    tokio::try_join!(
-        making.parts.ensure(&context.cluster, &owner),
-        making.objects.create(&context.cluster, &owner)
+    let (known, ()) = tokio::try_join!(
+        originals::now(context),
+        making.objects.create(&context.cluster, &owner, &making.parts)
     )?;
     step.done("agent delivered");
 
     let step = output.step("agent", "waiting for the agent's pod");
-    let started = start::running(&context.cluster, &context.names, &making.pod.container, &step).await?;
-    step.done(&format!("agent runs in pod {}", started.pod));
+    let (seen, pod) = watch::channel(Seen::default());
+    let starting = start::running(&context.cluster, &context.names, &making.pod.container, output, &seen);
+    let connecting = reach(context, making, pod.clone());
+    tokio::pin!(starting, connecting);
+    let mut started = None;
+    let connection = loop {
+        tokio::select! {
+            connection = &mut connecting => break connection?,
+            found = &mut starting, if started.is_none() => started = Some(found?),
+        }
+    };
+    step.done(&format!("agent runs in pod {}", pod.borrow().pod.as_deref().unwrap_or_default()));
 
-    let step = output.step("tunnel", "connecting to the agent");
-    let connection = tunnel_to(context, making, &started, &step).await?;
+    let step = output.step("tunnel", "meeting the agent");
     let tasks = Tasks::default();
     let (mut control, conversation) = Control::open(&connection, context.board.clone()).await?;
     tasks.spawn_until_stopped(conversation);
     control.welcome().await?;
     step.done("connected, end to end encrypted");
 
-    let step = output.step("environment", "fetching the pod's environment");
-    let pod_env = env::fetch(&connection).await.map_err(|error| {
-        Failure::new("DB-ENV-002", Exit::Failure, "cannot fetch the pod's environment").why(error)
-    })?;
-    let application = env::of_the_application(&pod_env);
-    if let Some(path) = &wanted.env_out {
-        env::write(path, &application)?;
-    }
-    step.done(&format!("{} variables", application.len()));
-
-    let all = env::of_the_process(&application, &context.cluster.namespace, &wanted.target, &wanted.session);
-    let (way, process) = run_process(context, &wanted, &pod_env, all, &connection, &tasks).await?;
-    let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), board: context.board.clone() };
-    tasks.spawn_until_stopped(requests.run(connection.clone()));
-    await_ports(context, &wanted, &way, process.as_ref()).await?;
-
+    // Dialling originals that a policy shields takes time; the process starts meanwhile.
+    let (probed, served) =
+        tokio::join!(control.probe_originals(known), serve(context, &wanted, &connection, &tasks));
+    let process = served?;
     let step = output.step("originals", "trying the way from the agent to the originals");
-    let known = originals::now(context).await?;
-    let probed = control.probe_originals(known).await?;
+    let probed = probed?;
     report_originals(&step, &probed);
     tasks.spawn_until_stopped(originals::run(context.clone(), control.sender()));
     step.done(&format!(
@@ -180,54 +171,38 @@ pub async fn attach(context: &Context, making: &Making, wanted: Wanted) -> Resul
 
     let step = output.step("arm", "probing the whole way, then taking requests");
     control.arm().await?;
+    let started = match started {
+        Some(started) => started,
+        None => starting.await?,
+    };
     visible(context, &wanted.services, &started).await?;
     step.done("agent is ready, and the Service knows it");
     Ok(Attached { connection, control, process, tasks, started })
 }
 
-/// The tunnel; dialled again while the agent is not listening yet.
-async fn tunnel_to(
+/// From the pod's environment to a process that listens.
+async fn serve(
     context: &Context,
-    making: &Making,
-    started: &Started,
-    step: &Step,
-) -> Result<Connection, Failure> {
-    let port = making.pod.ports.control;
-    let dial = PodPort { cluster: context.cluster.clone(), pod: started.pod.as_str().into(), port };
-    let dial: Arc<dyn Dial> = Arc::new(dial);
-    let deadline = Instant::now() + DIAL;
-    let mut noted = Instant::now() + Duration::from_secs(3);
-    loop {
-        let token = Token::generate().map_err(|error| {
-            Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
-        })?;
-        let connecting = connect(Connect {
-            keys: making.keys.clone(),
-            agent: making.agent_key,
-            token,
-            dial: dial.clone(),
-            resume: tunnel::RESUME,
-        });
-        let error = match connecting.await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        let not_yet = matches!(&error, ConnectError::Dial(_) | ConnectError::Carrier(_));
-        if !not_yet || Instant::now() > deadline {
-            return Err(Failure::new("DB-TUNNEL-001", Exit::Cluster, "cannot connect to the agent")
-                .why(chain(&error))
-                .fix("devbridge doctor checks whether port-forward works on this cluster")
-                .fix(format!(
-                    "kubectl -n {} logs deployment/{}",
-                    context.cluster.namespace, context.names.agent
-                )));
-        }
-        if Instant::now() > noted {
-            step.note(&chain(&error));
-            noted = deadline;
-        }
-        time::sleep(REDIAL).await;
+    wanted: &Wanted,
+    connection: &Connection,
+    tasks: &Tasks,
+) -> Result<Option<sandbox::Process>, Ended> {
+    let step = context.output.step("environment", "fetching the pod's environment");
+    let pod_env = env::fetch(connection).await.map_err(|error| {
+        Failure::new("DB-ENV-002", Exit::Failure, "cannot fetch the pod's environment").why(error)
+    })?;
+    let application = env::of_the_application(&pod_env);
+    if let Some(path) = &wanted.env_out {
+        env::write(path, &application)?;
     }
+    step.done(&format!("{} variables", application.len()));
+
+    let all = env::of_the_process(&application, &context.cluster.namespace, &wanted.target, &wanted.session);
+    let (way, process) = run_process(context, wanted, &pod_env, all, connection, tasks).await?;
+    let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), board: context.board.clone() };
+    tasks.spawn_until_stopped(requests.run(connection.clone()));
+    await_ports(context, wanted, &way, process.as_ref()).await?;
+    Ok(process)
 }
 
 /// Starts the process in its sandbox and the paths that it uses; without a command, only says where requests go.
@@ -346,7 +321,7 @@ async fn visible(context: &Context, services: &[String], started: &Started) -> R
     let api = context.cluster.api::<EndpointSlice>();
     for service in services {
         let look = |set: &[EndpointSlice]| slices::has_ready(set, &started.addresses).then_some(());
-        let found = watch::until(&api, &slices::slices_of(service), Instant::now() + VISIBLE, look).await;
+        let found = watching::until(&api, &slices::slices_of(service), Instant::now() + VISIBLE, look).await;
         if found.doing(|| format!("watch EndpointSlices of {service}"))?.is_none() {
             return Err(Failure::new(
                 "DB-AGENT-003",
@@ -370,7 +345,7 @@ pub async fn alone(context: &Context, services: &[String], started: &Started) {
     let deadline = Instant::now() + ALONE;
     for service in services {
         let look = |set: &[EndpointSlice]| slices::has_only(set, &started.addresses).then_some(());
-        if watch::until(&api, &slices::slices_of(service), deadline, look).await.is_err() {
+        if watching::until(&api, &slices::slices_of(service), deadline, look).await.is_err() {
             return;
         }
     }
