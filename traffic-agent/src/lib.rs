@@ -4,6 +4,8 @@
 //! takes its requests (`requests`) to a developer's laptop, or to the target's own pods (`originals`) whenever
 //! that laptop does not serve them. It answers the laptop's questions as this pod: `outbound` connections,
 //! `dns`, `env`. The laptop comes through `control`. The agent has no Kubernetes rights and needs none.
+//!
+//! The same program is the [`keeper`], which cleans up after laptops that died.
 
 mod agent;
 pub mod config;
@@ -12,6 +14,7 @@ mod dns;
 mod env;
 mod health;
 pub mod inherited;
+pub mod keeper;
 mod laptop;
 pub mod nameservers;
 mod originals;
@@ -136,6 +139,7 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         ready: Ready::new(&config.run),
         nameservers: nameservers.servers.clone(),
         outbound: Arc::new(Semaphore::new(outbound::LIMIT)),
+        held: Semaphore::new(requests::HELD_LIMIT),
         partings: Tasks::default(),
         boot,
     })

@@ -1,4 +1,5 @@
-//! The agent's process: sockets from the bootstrap, settings from the pod, end on SIGTERM.
+//! The agent's process: sockets from the bootstrap, settings from the pod, end on SIGTERM. With the argument `keeper`:
+//! the keeper's.
 
 use std::{
     collections::HashMap,
@@ -16,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 use traffic_agent::{
     Grace, Listeners,
     config::{self, Config},
-    inherited,
+    inherited, keeper,
     nameservers::Nameservers,
     run,
 };
@@ -54,6 +55,9 @@ fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
+    if std::env::args().nth(1).as_deref() == Some("keeper") {
+        return start_keeper(variables);
+    }
     let config = Config::read(variables)?;
     // Before anything else opens a descriptor.
     let inherited = inherited::listeners(&config.listen)?;
@@ -61,8 +65,7 @@ fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
     let nameservers = Nameservers::parse(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default());
 
     Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?.block_on(async {
-        let mut terminated = signal(SignalKind::terminate())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
+        let shutdown = shutdown()?;
         let requests = inherited
             .into_iter()
             .map(|(port, listener)| Ok((port, TcpListener::from_std(listener)?)))
@@ -72,14 +75,28 @@ fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
             config.pod_ips.iter().map(|ip| SocketAddr::new(*ip, config.health_port)).take(1).collect();
         let health = TcpListener::bind(&health_addrs[..]).await?;
         info!(release = tunnel::version::RELEASE, ports = ?config.listen, "agent of devbridge");
-        let shutdown = async {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = interrupted.recv() => {}
-            }
-        };
         let listeners = Listeners { requests, control, health };
         run(&config, keys, nameservers, listeners, Grace::default(), shutdown).await?;
         Ok(())
+    })
+}
+
+/// One thread: it carries nobody's bytes.
+fn start_keeper(variables: &HashMap<String, String>) -> Result<(), Failure> {
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        keeper::run(variables, shutdown()?).await?;
+        Ok(())
+    })
+}
+
+/// Resolves on the first SIGTERM or SIGINT from now on.
+fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
     })
 }
