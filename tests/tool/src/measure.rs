@@ -63,7 +63,7 @@ async fn open(address: &str, manner: &str) -> io::Result<BufReader<TcpStream>> {
 
 /// MB/s, until the service has told what it got.
 async fn up(address: &str, bytes: u64) -> io::Result<f64> {
-    let mut stream = open(address, "sink").await?;
+    let mut stream = open(address, &format!("take {bytes}")).await?;
     let piece = vec![7; PIECE];
     let started = Instant::now();
     let mut left = bytes;
@@ -72,29 +72,25 @@ async fn up(address: &str, bytes: u64) -> io::Result<f64> {
         stream.get_mut().write_all(piece.get(..length).unwrap_or_default()).await?;
         left -= length as u64;
     }
-    stream.get_mut().shutdown().await?;
     let mut answer = String::new();
     stream.read_line(&mut answer).await?;
-    if answer.split(' ').next() != Some(bytes.to_string().as_str()) {
+    if answer.trim_end() != bytes.to_string() {
         return Err(io::Error::other(format!("{bytes} bytes sent, the service tells: {answer}")));
     }
     Ok(rate(bytes, started))
 }
 
-/// MB/s, until the end of the stream.
+/// MB/s, until all is there.
 async fn down(address: &str, bytes: u64) -> io::Result<f64> {
     let mut stream = open(address, &format!("source {bytes} 1")).await?;
     let started = Instant::now();
     let mut piece = vec![0; PIECE];
     let mut got = 0;
-    loop {
+    while got < bytes {
         match stream.read(&mut piece).await? {
-            0 => break,
+            0 => return Err(io::Error::other(format!("{got} of {bytes} bytes came"))),
             length => got += length as u64,
         }
-    }
-    if got != bytes {
-        return Err(io::Error::other(format!("{got} of {bytes} bytes came")));
     }
     Ok(rate(bytes, started))
 }

@@ -18,6 +18,7 @@ static AFTER_CLOSE: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex:
 /// ```text
 /// echo          sends back all it gets; ends when the caller's direction does
 /// sink          reads to the end, then: <count> <sha256>
+/// take N        reads N bytes, then: <N>; for ways that cannot end one direction alone
 /// source N S    sends N bytes of pattern S, ends its direction
 /// first KEY     ends its own direction at once, then reads to the end
 /// heard KEY     sends how much `first KEY` read
@@ -36,6 +37,11 @@ pub(super) async fn talk(stream: TcpStream) -> io::Result<()> {
         ["sink"] => {
             let (count, hash) = drain(&mut reader).await?;
             writer.write_all(format!("{count} {hash}\n").as_bytes()).await?;
+        }
+        ["take", count] => {
+            let Ok(count) = count.parse::<u64>() else { return Ok(()) };
+            let got = tokio::io::copy_buf(&mut (&mut reader).take(count), &mut tokio::io::sink()).await?;
+            writer.write_all(format!("{got}\n").as_bytes()).await?;
         }
         ["source", count, seed] => {
             let (Ok(mut left), Ok(seed)) = (count.parse::<u64>(), seed.parse()) else { return Ok(()) };
