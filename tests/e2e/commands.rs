@@ -40,7 +40,13 @@ async fn list_and_status_tell_who_holds_what(world: World) {
     assert_eq!(mine["phase"], "attached");
     assert_eq!(mine["link"]["state"], "up");
     assert_eq!(mine["serving"]["by"], "laptop");
-    assert!(mine["requests"]["laptop"].as_u64().unwrap() >= 1, "{status}");
+    // The agent tells its counts once a second.
+    deadline::eventually(deadline::LOOK, "the request is counted", || async {
+        let (_, status) = world.devbridge_ends(&["status", "-o", "json"]).await;
+        let count = json(&status.stdout())["sessions"][0]["requests"]["laptop"].as_u64();
+        if count >= Some(1) { Ok(()) } else { Err(count) }
+    })
+    .await;
     let (code, text) = world.devbridge_ends(&["status"]).await;
     assert_eq!(code, 0);
     assert!(text.stdout().contains("web"), "{text:?}");
