@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tunnel::message::{HOLD_LIMIT, Unavailable};
 
 /// Swap a service in a Kubernetes cluster for a process on your laptop.
 ///
@@ -80,6 +81,10 @@ pub struct Intercept {
     /// How long to wait for the process to listen before requests are taken; originals serve until then
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub wait: Duration,
+    /// What callers get while this laptop does not serve: `cluster` (an original's answer, at once), `hold=5s` (this
+    /// laptop's if it serves again in time, then an original's), `error` (status 503, or a reset)
+    #[arg(long, value_name = "cluster|hold=DURATION|error", default_value = "cluster", value_parser = unavailable)]
+    pub unavailable: Unavailable,
     /// The process to run; without it, requests go to whatever listens on this laptop
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
@@ -162,6 +167,19 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// `cluster`, `hold=5s`, `error`.
+fn unavailable(text: &str) -> Result<Unavailable, String> {
+    match text.split_once('=') {
+        None if text == "cluster" => Ok(Unavailable::Cluster),
+        None if text == "error" => Ok(Unavailable::Error),
+        Some(("hold", time)) => match u32::try_from(duration(time)?.as_millis()) {
+            Ok(millis @ 1..=HOLD_LIMIT) => Ok(Unavailable::Hold { millis }),
+            _ => Err(format!("callers can be held for up to {} s", HOLD_LIMIT / 1000)),
+        },
+        _ => Err("expected cluster, hold=DURATION or error".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -171,6 +189,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn callers_are_held_for_a_minute_at_most() {
+        assert_eq!(unavailable("cluster"), Ok(Unavailable::Cluster));
+        assert_eq!(unavailable("hold=5s"), Ok(Unavailable::Hold { millis: 5000 }));
+        assert_eq!(unavailable("error"), Ok(Unavailable::Error));
+        for wrong in ["hold", "hold=", "hold=2m", "hold=0", "error=5s", "original", ""] {
+            assert!(unavailable(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

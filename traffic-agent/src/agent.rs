@@ -23,6 +23,8 @@ pub(crate) struct Agent {
     pub(crate) nameservers: Vec<SocketAddr>,
     /// Places for connections of laptops' processes.
     pub(crate) outbound: Arc<Semaphore>,
+    /// Places for callers that wait for the laptop.
+    pub(crate) held: Semaphore,
     /// Connections to servers that are being ended cleanly, without their caller.
     pub(crate) partings: Tasks,
     /// Tells this process from one that was started anew.

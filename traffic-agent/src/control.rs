@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 use tunnel::{
     Connection, Flow, Priority, SendHalf, StreamError,
     accept::Acceptor,
-    message::{Counters, MAX_MESSAGE, MAX_OPEN, Open, Probed, Reply, ToAgent, ToLaptop},
+    message::{Counters, MAX_MESSAGE, MAX_OPEN, Open, Probed, Reply, ToAgent, ToLaptop, Unavailable},
     tasks::Tasks,
     version::{PROTOCOL, RELEASE},
 };
@@ -120,8 +120,8 @@ enum SessionError {
 /// What became of something that was started for the laptop.
 enum Event {
     Probed(Vec<Probed>),
-    /// The probe of the data path.
-    Answered(Result<(), String>),
+    /// The probe of the data path, and what it was asked for.
+    Answered(Result<Unavailable, String>),
     Drained,
 }
 
@@ -227,13 +227,13 @@ impl<'a> Session<'a> {
             ToAgent::ProbeOriginals => {
                 self.events.push(self.agent.originals.probe().map(Event::Probed).boxed());
             }
-            ToAgent::Arm => {
+            ToAgent::Arm(unavailable) => {
                 let connection = self.connection.clone();
                 let desk = &self.agent.desk;
                 let held = desk.may_arm(self.number).map_err(|held| held.to_string());
                 let probed = async move {
                     held?;
-                    probe(&connection).await
+                    probe(&connection).await.map(|()| unavailable)
                 };
                 self.events.push(probed.map(Event::Answered).boxed());
             }
@@ -261,7 +261,7 @@ impl<'a> Session<'a> {
                 self.count(send).await?;
                 ToLaptop::Drained
             }
-            Event::Answered(answered) => match answered.and_then(|()| self.arm()) {
+            Event::Answered(answered) => match answered.and_then(|unavailable| self.arm(unavailable)) {
                 Ok(()) => ToLaptop::Armed,
                 Err(why) => ToLaptop::ArmFailed(why),
             },
@@ -269,11 +269,11 @@ impl<'a> Session<'a> {
         tell(send, &message).await
     }
 
-    fn arm(&mut self) -> Result<(), String> {
+    fn arm(&mut self, unavailable: Unavailable) -> Result<(), String> {
         if self.agent.leaving() {
             return Err("the agent is ending".to_owned());
         }
-        let laptop = Laptop::new(self.number, self.connection.clone());
+        let laptop = Laptop::new(self.number, self.connection.clone(), unavailable);
         self.agent.desk.arm(Arc::clone(&laptop)).map_err(|held| held.to_string())?;
         self.armed = Some(laptop);
         self.agent.ready.arm();

@@ -12,7 +12,7 @@ use tokio::{
     sync::watch,
     time::{self, Instant},
 };
-use tunnel::{Connection, LinkState};
+use tunnel::{Connection, LinkState, message::Unavailable};
 
 /// How long a laptop may be silent (no ping, no carrier) before requests go to originals.
 pub(crate) const SILENCE: Duration = Duration::from_secs(2);
@@ -34,15 +34,17 @@ pub(crate) enum Condition {
 #[derive(Debug)]
 pub(crate) struct Laptop {
     session: u64,
+    /// What callers get while it does not serve.
+    unavailable: Unavailable,
     connection: Connection,
     condition: watch::Sender<Condition>,
     open: watch::Sender<u64>,
 }
 
 impl Laptop {
-    pub(crate) fn new(session: u64, connection: Connection) -> Arc<Self> {
+    pub(crate) fn new(session: u64, connection: Connection, unavailable: Unavailable) -> Arc<Self> {
         let (condition, open) = (watch::Sender::new(Condition::Up), watch::Sender::new(0));
-        Arc::new(Self { session, connection, condition, open })
+        Arc::new(Self { session, unavailable, connection, condition, open })
     }
 
     pub(crate) fn condition(&self) -> Condition {
@@ -98,6 +100,12 @@ impl Seat {
 
     pub(crate) fn condition(&self) -> Condition {
         self.laptop.condition()
+    }
+
+    /// Waits until the laptop is silent. Cancel safe.
+    pub(crate) async fn silent(&mut self) {
+        // The sender is in `self.laptop`.
+        let _ = self.condition.wait_for(|condition| *condition == Condition::Silent).await;
     }
 
     /// Waits for the next change of the condition. Cancel safe.
@@ -161,6 +169,11 @@ impl Desk {
     pub(crate) fn serving(&self) -> Option<u64> {
         let current = self.current();
         current.as_ref().filter(|laptop| laptop.condition() == Condition::Up).map(|laptop| laptop.session)
+    }
+
+    /// What callers get while the laptop in charge does not serve; `None` when there is none.
+    pub(crate) fn unavailable(&self) -> Option<Unavailable> {
+        self.current().as_ref().map(|laptop| laptop.unavailable)
     }
 
     /// A place at the laptop for a new request; `None` when originals must serve it. Waits while the laptop

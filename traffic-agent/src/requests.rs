@@ -1,16 +1,18 @@
 //! The requests path: callers in the cluster, served by the laptop or by originals.
 //!
 //! Each caller's connection has one task. It finds somebody to serve ([`leg`]): the laptop if it takes
-//! requests, after an acknowledgement ([`offer`]), otherwise an original. Then bytes are relayed ([`relay`])
+//! requests ([`ask`]), after an acknowledgement ([`offer`]), otherwise an original, or nobody ([`refuse`]). Then bytes are relayed ([`relay`])
 //! while an observer follows the exchanges ([`exchange`]), so that the connection can change hands between two
 //! of them, and a request that nobody answered can be given to somebody else. When the agent ends, callers are
 //! told politely to connect again ([`farewell`]).
 
+mod ask;
 mod caller;
 mod exchange;
 mod farewell;
 mod leg;
 mod offer;
+mod refuse;
 mod relay;
 
 use std::{sync::Arc, time::Duration};
@@ -18,16 +20,18 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::{self, Instant},
+    time,
 };
 use tracing::{debug, warn};
-use tunnel::tasks::Tasks;
+use tunnel::{message::Unavailable, tasks::Tasks};
 
 use crate::agent::Agent;
 
+pub(crate) use ask::HELD_LIMIT;
+
+use ask::{Asked, ask};
 use caller::Caller;
 use leg::Leg;
-use offer::Offered;
 use relay::Ended;
 
 /// Most connections of callers at a time; more are reset.
@@ -75,8 +79,10 @@ pub(crate) async fn accept(
 /// Whom to ask next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// Whoever takes requests now.
+    /// Whoever takes requests now; a new connection or a new request.
     Anybody,
+    /// Somebody else than the laptop's process, which broke the connection: what its session wants.
+    Other,
     /// An original.
     Original,
 }
@@ -93,6 +99,10 @@ async fn serve(agent: &Agent, mut caller: Caller) {
                 agent.counts.failed();
                 return caller.reset();
             }
+            Connected::Refused => {
+                agent.counts.failed();
+                return refuse::refuse(caller).await;
+            }
         };
         match relay::relay(agent, &mut caller, &mut leg).await {
             Ended::Done => return,
@@ -102,9 +112,9 @@ async fn serve(agent: &Agent, mut caller: Caller) {
                 return caller.part().await;
             }
             Ended::Given => {
+                next = if leg.laptop().is_some() { Next::Other } else { Next::Original };
                 leg.reset();
                 caller.give_again();
-                next = Next::Original;
             }
             Ended::Parked => {
                 // The next request must not wait for it.
@@ -122,21 +132,30 @@ enum Connected {
     To(Leg),
     /// The caller left meanwhile.
     Gone,
+    /// Nobody could be reached.
     Nobody,
+    /// Nobody shall serve it.
+    Refused,
 }
 
 async fn connect(agent: &Agent, caller: &mut Caller, next: Next) -> Connected {
-    if next == Next::Anybody
-        && let Some(seat) = agent.desk.choose().await
-    {
-        caller.asked = Some((seat.session(), Instant::now()));
-        match offer::offer(caller, seat).await {
-            Offered::Taken(leg) => {
-                agent.counts.laptop();
-                return Connected::To(leg);
-            }
-            Offered::Gone => return Connected::Gone,
-            Offered::NotTaken => {}
+    let asks = match next {
+        Next::Anybody => {
+            caller.kept.begin();
+            true
+        }
+        // The same process is asked again only by who waits for it.
+        Next::Other => {
+            matches!(agent.desk.unavailable(), Some(Unavailable::Hold { .. } | Unavailable::Error))
+        }
+        Next::Original => false,
+    };
+    if asks {
+        match ask(agent, caller).await {
+            Asked::Taken(leg) => return Connected::To(leg),
+            Asked::Gone => return Connected::Gone,
+            Asked::Nobody => return Connected::Refused,
+            Asked::Original => {}
         }
     }
     match agent.originals.dial(caller.port).await {

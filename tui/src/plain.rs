@@ -29,6 +29,7 @@ fn state(session: &Session) -> String {
     let serving = match &session.serving {
         Serving::Laptop => "requests reach this laptop".to_owned(),
         Serving::Originals { why } => format!("{why}; originals serve"),
+        Serving::Nobody { why } => format!("{why}; callers get an error"),
     };
     match session.phase {
         Phase::Attaching => format!("attaching; {serving}"),
@@ -57,6 +58,7 @@ fn process(process: &Process) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tunnel::message::Unavailable;
     use tunnel::status::{Dns, Outbound, Port, Requests};
 
     use super::*;
@@ -75,6 +77,7 @@ mod tests {
             link: Link::Up { round_trip_us: 1250 },
             process: Process::Running { pid: 8 },
             serving: Serving::Originals { why: "nothing listens on 127.0.0.1:3000".into() },
+            unavailable: Unavailable::Cluster,
             ports: vec![Port { service: 80, container: 8080, laptop: 3000, listening: false }],
             requests: Requests { laptop: 3, originals: 1, failed: 0, open: 2 },
             outbound: Outbound { connections: 4, failed: 1 },

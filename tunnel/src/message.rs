@@ -68,6 +68,26 @@ pub enum Refusal {
     Unavailable,
 }
 
+/// What callers get while the laptop does not serve: its process does not accept, or the laptop is silent. It
+/// holds from arming until the session is over; before and after that originals serve.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unavailable {
+    /// An original's answer, at once.
+    #[default]
+    Cluster,
+    /// The laptop's answer if it serves again within so many milliseconds, an original's otherwise.
+    Hold {
+        /// At most [`HOLD_LIMIT`].
+        millis: u32,
+    },
+    /// An error: status 503 for HTTP/1.x, a reset for everything else.
+    Error,
+}
+
+/// Longest time that callers may be held, in milliseconds: most of them give up earlier.
+pub const HOLD_LIMIT: u32 = 60_000;
+
 /// Control messages to the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToAgent {
@@ -85,7 +105,7 @@ pub enum ToAgent {
     ProbeOriginals,
     /// From now on requests may go to the laptop. The agent probes the data path end to end with
     /// [`Open::Probe`], turns ready and answers [`ToLaptop::Armed`].
-    Arm,
+    Arm(Unavailable),
     /// The laptop is leaving: new requests go to originals, flows to the laptop end at the next boundary of
     /// an exchange; [`ToLaptop::Drained`] follows when none is left.
     Drain,

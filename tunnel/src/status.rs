@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::message::Unavailable;
+
 /// Names the shape of the JSON; changes only with a new number.
 pub const API_VERSION: &str = "devbridge.dev/v1";
 
@@ -34,6 +36,8 @@ pub struct Session {
     pub process: Process,
     /// Who answers requests now.
     pub serving: Serving,
+    /// What callers get while the laptop does not serve.
+    pub unavailable: Unavailable,
     /// Ports of the target and where their requests go on the laptop.
     pub ports: Vec<Port>,
     /// Requests path.
@@ -99,6 +103,11 @@ pub enum Serving {
     /// The target's own pods.
     Originals {
         /// For people: "nothing listens on 127.0.0.1:3000".
+        why: String,
+    },
+    /// Nobody: callers get errors, as the user wants it.
+    Nobody {
+        /// For people.
         why: String,
     },
 }

@@ -8,6 +8,7 @@ use kube::api::ListParams;
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 use tunnel::identity::KeyPair;
+use tunnel::message::Unavailable;
 use tunnel::status::{Link, Phase, Port, Process, Serving, Session};
 
 mod ports;
@@ -101,7 +102,7 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     let record = Record::take(&cluster, &target, &id, &who()).await?;
     step.done(&format!("{} is yours", target.display()));
 
-    let board = Board::new(status(&cluster, &target, &id, &ports), output.clone());
+    let board = Board::new(status(&cluster, &target, &id, &ports, args.unavailable), output.clone());
     let context = Context {
         cluster: cluster.clone(),
         names: Arc::new(target.names.clone()),
@@ -310,12 +311,18 @@ fn ready(context: &Context) {
         .collect();
     context.output.ready(&format!("{}; leave with Ctrl-C", ways.join(", ")));
     if session.serving != Serving::Laptop {
-        context.output.state(&line(&session.serving));
+        context.output.state(&line(&session));
     }
     context.output.say("connections that callers already have stay with the originals; new ones come here");
 }
 
-fn status(cluster: &Cluster, target: &Target, id: &str, ports: &[Mapping]) -> Session {
+fn status(
+    cluster: &Cluster,
+    target: &Target,
+    id: &str,
+    ports: &[Mapping],
+    unavailable: Unavailable,
+) -> Session {
     Session {
         id: id.into(),
         context: cluster.context.clone(),
@@ -328,6 +335,7 @@ fn status(cluster: &Cluster, target: &Target, id: &str, ports: &[Mapping]) -> Se
         link: Link::Connecting,
         process: Process::None,
         serving: Serving::Originals { why: "attaching".into() },
+        unavailable,
         ports: ports
             .iter()
             .map(|port| Port {

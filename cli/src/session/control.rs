@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant, MissedTickBehavior};
-use tunnel::message::{Counters, MAX_MESSAGE, Open, Original, Probed, ToAgent, ToLaptop};
+use tunnel::message::{Counters, MAX_MESSAGE, Open, Original, Probed, ToAgent, ToLaptop, Unavailable};
 use tunnel::status::Link;
 use tunnel::{Connection, Flow, Priority, version};
 
@@ -26,6 +26,7 @@ pub struct Control {
     to_agent: mpsc::Sender<ToAgent>,
     /// [`converse`] --answers--> session
     answers: mpsc::Receiver<ToLaptop>,
+    unavailable: Unavailable,
 }
 
 /// Why the agent did not do as it was told.
@@ -66,7 +67,7 @@ impl Control {
         let (answers_tx, answers) = mpsc::channel(QUEUE);
         let hello = ToAgent::Hello { protocol: version::PROTOCOL, release: version::RELEASE.into() };
         to_agent.try_send(hello).map_err(|_| ControlError::Ended)?;
-        let control = Self { to_agent, answers };
+        let control = Self { to_agent, answers, unavailable: board.read().unavailable };
         Ok((control, converse(flow, orders, answers_tx, board)))
     }
 
@@ -109,7 +110,7 @@ impl Control {
     /// # Errors
     /// The probe failed; requests keep going to originals.
     pub async fn arm(&mut self) -> Result<(), ControlError> {
-        self.tell(ToAgent::Arm).await?;
+        self.tell(ToAgent::Arm(self.unavailable)).await?;
         self.answer(|answer| match answer {
             ToLaptop::Armed => Some(Ok(())),
             ToLaptop::ArmFailed(why) => Some(Err(ControlError::ArmFailed(why))),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tunnel::message::Unavailable;
 use tunnel::status::{Link, Phase, Process, Serving, Session};
 
 use crate::output::Output;
@@ -32,25 +33,32 @@ impl Board {
 
     /// Sets who serves, and says so when it is news and the session is attached.
     pub fn serving(&self, serving: Serving) {
-        let mut news = false;
+        let mut news = None;
         self.state.send_if_modified(|session| {
-            news = session.serving != serving && session.phase == Phase::Attached;
+            let serving = match serving {
+                Serving::Originals { why } if session.unavailable == Unavailable::Error => {
+                    Serving::Nobody { why }
+                }
+                serving => serving,
+            };
             let changed = session.serving != serving;
-            session.serving.clone_from(&serving);
+            session.serving = serving;
+            news = (changed && session.phase == Phase::Attached).then(|| line(session));
             changed
         });
-        if news {
-            self.output.state(&line(&serving));
+        if let Some(news) = news {
+            self.output.state(&news);
         }
     }
 
     /// Sets the state of the way to the agent, and says so when it is lost or back.
     pub fn link(&self, link: Link) {
-        let before = self.read().link;
-        match (&before, &link) {
+        let before = self.read();
+        match (&before.link, &link) {
             (Link::Up { .. }, Link::Lost) => {
+                let others = others(before.unavailable);
                 self.output
-                    .state("connection to the agent lost; originals serve while devbridge dials again");
+                    .state(&format!("connection to the agent lost; {others} while devbridge dials again"));
             }
             (Link::Lost, Link::Up { .. }) => self.output.state("connected to the agent again"),
             _ => {}
@@ -65,9 +73,22 @@ impl Board {
 }
 
 /// A state line: why, then who serves.
-pub fn line(serving: &Serving) -> String {
-    match serving {
+pub fn line(session: &Session) -> String {
+    match &session.serving {
         Serving::Laptop => "requests reach this laptop".into(),
-        Serving::Originals { why } => format!("{why}; originals serve"),
+        Serving::Originals { why } | Serving::Nobody { why } => {
+            format!("{why}; {}", others(session.unavailable))
+        }
+    }
+}
+
+/// Who serves while this laptop does not.
+fn others(unavailable: Unavailable) -> String {
+    match unavailable {
+        Unavailable::Cluster => "originals serve".into(),
+        Unavailable::Hold { millis } => {
+            format!("requests wait up to {} s, then originals serve", f64::from(millis) / 1e3)
+        }
+        Unavailable::Error => "callers get an error".into(),
     }
 }

@@ -44,7 +44,13 @@ pub(crate) struct Exchange {
     touched: bool,
     last: bool,
     opaque: bool,
+    /// HTTP/2 with prior knowledge.
+    multiplexed: bool,
+    caller_spoke_last: bool,
 }
+
+/// How HTTP/2 begins (RFC 9113 §3.4): the part that HTTP/1.x takes for the first line of a request.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
 /// What matters of a request for its answer.
 #[derive(Debug)]
@@ -77,6 +83,27 @@ impl Exchange {
         matches!(self.state(), State::Fresh | State::Idle)
     }
 
+    /// Whether it is not HTTP/1.x, or no longer.
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.opaque
+    }
+
+    /// Whether a request's head is complete and no byte of an answer has passed.
+    pub(crate) fn asked(&self) -> bool {
+        !self.opaque && !self.waiting.is_empty() && !self.answered
+    }
+
+    /// Whether the caller has said all, and nothing more can happen before an answer's next message begins. False for
+    /// what is in the middle of its bytes: a request that is still being sent, an answer that has begun, and
+    /// protocols of which it can't be known. Of HTTP/2 it is known roughly: whether the caller was the last to speak.
+    pub(crate) fn awaits(&self) -> bool {
+        if self.opaque {
+            return self.multiplexed && self.caller_spoke_last;
+        }
+        let asking = self.request_body.is_some() || !self.request_head.is_empty();
+        !self.waiting.is_empty() && !asking && !self.answering()
+    }
+
     /// Whether an answer byte has passed for the requests that are outstanding.
     pub(crate) fn answered(&self) -> bool {
         self.answered
@@ -105,7 +132,10 @@ impl Exchange {
 
     /// Bytes from the caller.
     pub(crate) fn request(&mut self, mut bytes: &[u8]) {
+        let first = !self.touched;
         self.touched |= !bytes.is_empty();
+        self.caller_spoke_last |= !bytes.is_empty();
+        let multiplexed = first && bytes.starts_with(HTTP2_PREFACE);
         while !bytes.is_empty() && !self.opaque {
             let used = match &mut self.request_body {
                 Some(body) => match body.feed(bytes) {
@@ -115,12 +145,16 @@ impl Exchange {
                         }
                         fed.used
                     }
-                    Err(_) => return self.give_up(),
+                    Err(_) => {
+                        self.give_up();
+                        bytes.len()
+                    }
                 },
                 None => self.request_head(bytes),
             };
             bytes = bytes.get(used..).unwrap_or_default();
         }
+        self.multiplexed |= multiplexed && self.opaque;
     }
 
     /// Bytes from whoever serves.
@@ -133,6 +167,7 @@ impl Exchange {
     /// Takes bytes up to the end of one message (interim answers are messages too) and says how many.
     pub(crate) fn answer_part(&mut self, bytes: &[u8]) -> usize {
         self.touched |= !bytes.is_empty();
+        self.caller_spoke_last &= bytes.is_empty();
         if !self.opaque && self.waiting.is_empty() && !self.answering() {
             // Nobody asked: a server that speaks first.
             self.give_up();
@@ -251,7 +286,8 @@ impl Exchange {
     }
 
     fn give_up(&mut self) {
-        *self = Self { opaque: true, touched: true, ..Self::default() };
+        let caller_spoke_last = self.caller_spoke_last;
+        *self = Self { opaque: true, touched: true, caller_spoke_last, ..Self::default() };
     }
 }
 

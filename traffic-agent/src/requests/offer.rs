@@ -33,9 +33,8 @@ pub(super) enum Offered {
     Gone,
 }
 
-/// Offers the caller's connection. When cancelled, the stream is reset.
-pub(super) async fn offer(caller: &mut Caller, seat: Seat) -> Offered {
-    caller.kept.begin();
+/// Offers the caller's connection, with what is kept of it. When cancelled, the stream is reset.
+pub(super) async fn offer(caller: &mut Caller, mut seat: Seat) -> Offered {
     let deadline = Instant::now() + DEADLINE;
     let open = Open::Request { port: caller.port, from: caller.from };
     let opened = seat.connection().open(&open, Priority::Flow);
@@ -47,7 +46,14 @@ pub(super) async fn offer(caller: &mut Caller, seat: Seat) -> Offered {
         }
         Err(_) => return Offered::NotTaken,
     };
-    match time::timeout_at(deadline, until_reply(caller, &mut flow)).await {
+    let answer = async {
+        tokio::select! {
+            biased;
+            answer = until_reply(caller, &mut flow) => answer,
+            () = seat.silent() => Answer::Silent,
+        }
+    };
+    match time::timeout_at(deadline, answer).await {
         Ok(Answer::Accepted { sent }) => {
             caller.kept.sent = sent as u64;
             caller.to_leg = Bytes::copy_from_slice(caller.kept.bytes.get(sent..).unwrap_or_default());
@@ -59,7 +65,7 @@ pub(super) async fn offer(caller: &mut Caller, seat: Seat) -> Offered {
             Offered::Gone
         }
         Ok(Answer::Other) => Offered::NotTaken,
-        Err(_) => {
+        Ok(Answer::Silent) | Err(_) => {
             debug!(port = caller.port, "laptop did not answer in time");
             flow.reset();
             Offered::NotTaken
@@ -70,6 +76,7 @@ pub(super) async fn offer(caller: &mut Caller, seat: Seat) -> Offered {
 enum Answer {
     Accepted { sent: usize },
     Other,
+    Silent,
     Gone,
 }
 

@@ -223,6 +223,8 @@ impl Course {
                     return Some(Ended::Given);
                 }
                 Some(Condition::Silent) if caller.can_give_again() => return Some(Ended::Given),
+                // What is in the middle of its bytes survives an outage; a question gets an end.
+                Some(Condition::Silent) if caller.exchange.awaits() => return Some(Ended::Reset),
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Sessions: who may arm, and what the agent reports.
 
-use tunnel::message::{MAX_MESSAGE, Probed, Refusal, ToAgent, ToLaptop};
+use tunnel::message::{MAX_MESSAGE, Probed, Refusal, ToAgent, ToLaptop, Unavailable};
 
 use crate::{
     laptop::{self, Laptop, Manner},
@@ -25,7 +25,7 @@ async fn a_laptop_of_another_protocol_is_told_so() {
 async fn a_session_without_a_greeting_is_closed() {
     let rig = Rig::start().await;
     let (connection, mut flow) = laptop::dial(&rig).await;
-    flow.send.message(&ToAgent::Arm, MAX_MESSAGE).await.unwrap();
+    flow.send.message(&ToAgent::Arm(Unavailable::Cluster), MAX_MESSAGE).await.unwrap();
     let why = within("close", connection.closed()).await.to_string();
     assert!(why.contains("greeting"), "{why}");
 }
@@ -36,10 +36,13 @@ async fn a_second_laptop_is_refused_while_the_first_lives_and_follows_it() {
     let (first, second) = (Server::start("first").await, Server::start("second").await);
     let holder = Laptop::armed(&rig, first.addr, &[original.addr]).await;
     let mut other = Laptop::connect(&rig, Manner::Process(second.addr)).await;
-    assert_eq!(other.ask(ToAgent::Arm).await, ToLaptop::ArmFailed("held".to_owned()));
+    assert_eq!(other.ask(ToAgent::Arm(Unavailable::Cluster)).await, ToLaptop::ArmFailed("held".to_owned()));
     assert_eq!(get(rig.callers).await, "first GET ");
     holder.connection.close("bye");
-    within("the end of the first", async { while other.ask(ToAgent::Arm).await != ToLaptop::Armed {} }).await;
+    within("the end of the first", async {
+        while other.ask(ToAgent::Arm(Unavailable::Cluster)).await != ToLaptop::Armed {}
+    })
+    .await;
     assert_eq!(get(rig.callers).await, "second GET ");
 }
 
@@ -47,7 +50,9 @@ async fn a_second_laptop_is_refused_while_the_first_lives_and_follows_it() {
 async fn arming_fails_when_the_probe_is_not_answered() {
     let rig = Rig::start().await;
     let mut laptop = Laptop::connect(&rig, Manner::Mute).await;
-    let ToLaptop::ArmFailed(why) = laptop.ask(ToAgent::Arm).await else { panic!("armed") };
+    let ToLaptop::ArmFailed(why) = laptop.ask(ToAgent::Arm(Unavailable::Cluster)).await else {
+        panic!("armed")
+    };
     assert!(why.contains("in time"), "{why}");
 }
 

@@ -4,16 +4,22 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time,
 };
 use tunnel::{
     Connection, Flow, Incoming, RecvHalf, SendHalf, Token,
     carrier::{Carrier, Dial},
     connect::{Connect, connect},
-    message::{Counters, MAX_MESSAGE, MAX_OPEN, Open, Original, Refusal, Reply, ToAgent, ToLaptop},
+    message::{
+        Counters, MAX_MESSAGE, MAX_OPEN, Open, Original, Refusal, Reply, ToAgent, ToLaptop, Unavailable,
+    },
     splice::splice,
     version::PROTOCOL,
 };
@@ -58,29 +64,61 @@ impl Dial for ToAgentPort {
 pub(crate) struct Network {
     /// What the laptop dials.
     pub(crate) addr: SocketAddr,
-    relay: JoinHandle<()>,
+    weather: watch::Sender<Weather>,
+    _relay: JoinSet<()>,
+}
+
+/// What the network does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weather {
+    Fine,
+    /// Connections stay and nothing moves on them.
+    Still,
+    /// Connections end, new ones too.
+    Away,
 }
 
 impl Network {
     pub(crate) async fn start(control: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let relay = tokio::spawn(async move {
+        let (weather, sky) = watch::channel(Weather::Fine);
+        let mut relay = JoinSet::new();
+        relay.spawn(async move {
             let mut carriers = JoinSet::new();
-            while let Ok((mut laptop, _)) = listener.accept().await {
+            while let Ok((laptop, _)) = listener.accept().await {
+                let mut sky = sky.clone();
+                if *sky.borrow() == Weather::Away {
+                    continue;
+                }
+                let agent = TcpStream::connect(control).await.unwrap();
                 carriers.spawn(async move {
-                    let mut agent = TcpStream::connect(control).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut laptop, &mut agent).await;
+                    let (from_laptop, to_laptop) = laptop.into_split();
+                    let (from_agent, to_agent) = agent.into_split();
+                    tokio::select! {
+                        () = carry(from_laptop, to_agent, sky.clone()) => {}
+                        () = carry(from_agent, to_laptop, sky.clone()) => {}
+                        _ = sky.wait_for(|weather| *weather == Weather::Away) => {}
+                    }
                 });
             }
         });
-        Self { addr, relay }
+        Self { addr, weather, _relay: relay }
     }
 
-    /// Nothing gets through any more; both ends see their connection end.
-    pub(crate) async fn cut(self) {
-        self.relay.abort();
-        let _ = self.relay.await;
+    pub(crate) fn set(&self, weather: Weather) {
+        self.weather.send_replace(weather);
+    }
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut sky: watch::Receiver<Weather>) {
+    let mut bytes = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        if sky.wait_for(|weather| *weather != Weather::Still).await.is_err()
+            || to.write_all(&bytes[..length]).await.is_err()
+        {
+            return;
+        }
     }
 }
 
@@ -91,7 +129,7 @@ pub(crate) async fn dial(rig: &Rig) -> (Connection, Flow) {
         agent: rig.agent_key,
         token: Token::generate().unwrap(),
         dial: Arc::new(ToAgentPort(rig.control)),
-        resume: Duration::from_secs(10),
+        resume: tunnel::RESUME,
     });
     let connection = within("connection", connect).await.unwrap();
     let flow = connection.open(&Open::Control, tunnel::Priority::Control).await.unwrap();
@@ -121,9 +159,18 @@ impl Laptop {
 
     /// Takes requests for the process at `process`.
     pub(crate) async fn armed(rig: &Rig, process: SocketAddr, originals: &[SocketAddr]) -> Self {
+        Self::armed_with(rig, process, originals, Unavailable::Cluster).await
+    }
+
+    pub(crate) async fn armed_with(
+        rig: &Rig,
+        process: SocketAddr,
+        originals: &[SocketAddr],
+        unavailable: Unavailable,
+    ) -> Self {
         let mut laptop = Self::connect(rig, Manner::Process(process)).await;
         laptop.push(rig.port(), originals).await;
-        assert_eq!(laptop.ask(ToAgent::Arm).await, ToLaptop::Armed);
+        assert_eq!(laptop.ask(ToAgent::Arm(unavailable)).await, ToLaptop::Armed);
         laptop
     }
 

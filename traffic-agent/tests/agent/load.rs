@@ -11,7 +11,7 @@ use std::{
 
 use tokio::task::JoinSet;
 use traffic_agent::Grace;
-use tunnel::message::{ToAgent, ToLaptop};
+use tunnel::message::{ToAgent, ToLaptop, Unavailable};
 
 use crate::{
     eventually,
@@ -89,7 +89,7 @@ async fn drain_loses_no_request() {
     load.more(200).await;
     assert_eq!(process.answered(), served, "nothing after drained");
     // And back: new connections only, the kept ones stay where they are.
-    assert_eq!(laptop.ask(ToAgent::Arm).await, ToLaptop::Armed);
+    assert_eq!(laptop.ask(ToAgent::Arm(Unavailable::Cluster)).await, ToLaptop::Armed);
     load.more(200).await;
     assert!(process.answered() > served);
     load.stop().await;

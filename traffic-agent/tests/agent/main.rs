@@ -13,11 +13,13 @@ mod ending;
 mod laptop;
 mod load;
 mod opaque;
+mod outage;
 mod outbound;
 mod process;
 mod requests;
 mod rig;
 mod server;
+mod unavailable;
 
 use std::time::Duration;
 

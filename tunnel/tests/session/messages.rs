@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use devbridge_tunnel::{
     Priority, StreamError,
-    message::{DecodeError, MAX_MESSAGE, MAX_OPEN, Open, Reply, ToAgent},
+    message::{DecodeError, MAX_MESSAGE, MAX_OPEN, Open, Reply, ToAgent, Unavailable},
 };
 use tokio::{io::AsyncWriteExt, time::timeout};
 
@@ -33,9 +33,9 @@ async fn messages_and_bytes_after_them_arrive_apart() {
 async fn a_clean_end_between_messages_is_none_and_within_one_an_error() {
     let rig = Rig::in_memory().await;
     let (mut laptop, mut agent) = rig.flow().await;
-    laptop.send.message(&ToAgent::Arm, MAX_MESSAGE).await.unwrap();
+    laptop.send.message(&ToAgent::Arm(Unavailable::Cluster), MAX_MESSAGE).await.unwrap();
     laptop.send.finish();
-    assert_eq!(agent.recv.message(MAX_MESSAGE).await.unwrap(), Some(ToAgent::Arm));
+    assert_eq!(agent.recv.message(MAX_MESSAGE).await.unwrap(), Some(ToAgent::Arm(Unavailable::Cluster)));
     assert_eq!(agent.recv.message::<ToAgent>(MAX_MESSAGE).await.unwrap(), None);
 
     for part in [&[0, 0][..], &[0, 0, 0, 9, 1][..]] {
