@@ -44,7 +44,7 @@ async fn list_and_status_tell_who_holds_what(world: World) {
     deadline::eventually(deadline::LOOK, "the request is counted", || async {
         let (_, status) = world.devbridge_ends(&["status", "-o", "json"]).await;
         let count = json(&status.stdout())["sessions"][0]["requests"]["laptop"].as_u64();
-        if count >= Some(1) { Ok(()) } else { Err(count) }
+        if count >= Some(1) { Ok(()) } else { Err(format!("{count:?}")) }
     })
     .await;
     let (code, text) = world.devbridge_ends(&["status"]).await;
