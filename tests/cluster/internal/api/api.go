@@ -63,6 +63,15 @@ func (c *Client) Create(ctx context.Context, path string, document []byte) error
 	return err
 }
 
+// Delete deletes an object; that it does not exist is no error.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	status, _, err := c.do(ctx, http.MethodDelete, path, nil)
+	if status == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
 func (c *Client) do(ctx context.Context, method, path string, document []byte) (int, []byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(document))
 	if err != nil {

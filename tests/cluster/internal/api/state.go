@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // NodeReady is nil when the node is ready for pods.
@@ -33,6 +34,25 @@ func (c *Client) NodeReady(ctx context.Context, node string) error {
 		return fmt.Errorf("node %s is not ready: %s", node, condition.Message)
 	}
 	return fmt.Errorf("node %s has not said whether it is ready", node)
+}
+
+// NodeSaid is nil when a node has said after that time that it lives.
+func (c *Client) NodeSaid(ctx context.Context, node string, after time.Time) error {
+	var lease struct {
+		Spec struct{ RenewTime time.Time }
+	}
+	if err := c.Get(ctx, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"+node, &lease); err != nil {
+		return err
+	}
+	if !lease.Spec.RenewTime.After(after) {
+		return fmt.Errorf("node %s was heard last at %s", node, lease.Spec.RenewTime.Format(time.TimeOnly))
+	}
+	return nil
+}
+
+// DeleteNode makes the cluster forget a node.
+func (c *Client) DeleteNode(ctx context.Context, node string) error {
+	return c.Delete(ctx, "/api/v1/nodes/"+node)
 }
 
 // Ready is nil when the API server says that it is.

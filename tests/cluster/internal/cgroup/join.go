@@ -5,6 +5,7 @@ package cgroup
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"devbridge.dev/tests/cluster/internal/mounts"
@@ -57,7 +58,10 @@ func delegate(path string) {
 // Join moves this process into the instance's cgroup; what it starts from now on is
 // in there too. One hierarchy is enough to be found by, and the others, with their
 // limits, are left to whoever started this process.
-func Join(cgroup string) error {
+func Join(cgroup string) error { return Add(cgroup, 0) }
+
+// Add moves a process into a cgroup that was created; 0 is this process.
+func Add(cgroup string, pid int) error {
 	list, err := hierarchies()
 	if err != nil {
 		return err
@@ -66,7 +70,7 @@ func Join(cgroup string) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(path, "cgroup.procs"), []byte("0"), 0)
+	return os.WriteFile(filepath.Join(path, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
 }
 
 // tracking is the hierarchy that processes are found by: version 2 if it is there,

@@ -33,7 +33,30 @@ const (
 func FinderFor(i instance.Instance) Finder {
 	// Without a record, cgroup and environment still tell.
 	record, _ := i.Read()
-	return Finder{Proc: "/proc", Cgroup: i.Cgroup(), Marker: i.Marker(), NetNS: record.NetNS, Self: os.Getpid()}
+	return Finder{Proc: "/proc", Cgroup: i.Cgroup(), Marker: i.Marker(), NetNS: record.NetNS(), Self: os.Getpid()}
+}
+
+// FinderForNode looks for the processes of one node that is not the first: the first
+// one's cgroup is the instance's.
+func FinderForNode(n instance.Node, netNS uint64) Finder {
+	return Finder{Proc: "/proc", Cgroup: n.Cgroup(), NetNS: []uint64{netNS}, Self: os.Getpid()}
+}
+
+// StopNode kills all processes of a node and removes its cgroups. Its folder stays.
+func StopNode(n instance.Node, netNS uint64) error {
+	cgroups, err := cgroup.Left(n.Cgroup())
+	if err != nil {
+		return err
+	}
+	for _, path := range cgroups {
+		cgroup.Thaw(path)
+	}
+	_, err = killAll(FinderForNode(n, netNS), 0)
+	problems := []error{err}
+	for _, path := range cgroups {
+		problems = append(problems, cgroup.Remove(path, cgroupLimit))
+	}
+	return errors.Join(problems...)
 }
 
 // Remove removes the instance and its state folder; what cannot be removed is in

@@ -15,16 +15,17 @@ import (
 	"syscall"
 )
 
-// Finder finds an instance's processes.
+// Finder finds the processes of an instance, or of one node.
 type Finder struct {
 	// Proc is where procfs is mounted.
 	Proc string
-	// Cgroup is the instance's cgroup: containers and components are below it.
+	// Cgroup is the cgroup: containers and components are below it.
 	Cgroup string
-	// Marker is a variable in the environment of components: NAME=value.
+	// Marker is a variable in the environment of components: NAME=value; empty if
+	// it does not count.
 	Marker string
-	// NetNS is the inode of the node's network namespace, as written down; 0 if unknown.
-	NetNS uint64
+	// NetNS are the inodes of the nodes' network namespaces, as written down.
+	NetNS []uint64
 	// Self is not found.
 	Self int
 }
@@ -47,7 +48,7 @@ func (f Finder) Processes() ([]Process, error) {
 		return nil, err
 	}
 	var found, others []Process
-	netNS := ""
+	inUse := map[string]bool{}
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil || pid == f.Self {
@@ -63,12 +64,12 @@ func (f Finder) Processes() ([]Process, error) {
 		}
 		found = append(found, p)
 		// The inode may be somebody else's by now, unless one of ours is in there.
-		if f.NetNS != 0 && f.netNS(pid) == fmt.Sprintf("net:[%d]", f.NetNS) {
-			netNS = f.netNS(pid)
+		if f.isOurs(f.netNS(pid)) {
+			inUse[f.netNS(pid)] = true
 		}
 	}
 	for _, p := range others {
-		if netNS != "" && f.netNS(p.PID) == netNS {
+		if inUse[f.netNS(p.PID)] {
 			p.Why = "network namespace"
 			found = append(found, p)
 		}
@@ -99,7 +100,7 @@ func (f Finder) look(pid int) (p Process, alive bool) {
 	switch {
 	case inCgroup(string(cgroups), f.Cgroup):
 		p.Why = "cgroup"
-	case hasVariable(environment, f.Marker):
+	case f.Marker != "" && hasVariable(environment, f.Marker):
 		p.Why = "environment"
 	}
 	return p, true
@@ -112,6 +113,16 @@ func (f Finder) file(pid int, name string) string {
 func (f Finder) netNS(pid int) string {
 	link, _ := os.Readlink(f.file(pid, "ns/net"))
 	return link
+}
+
+// isOurs says whether a network namespace was written down.
+func (f Finder) isOurs(netNS string) bool {
+	for _, inode := range f.NetNS {
+		if netNS == fmt.Sprintf("net:[%d]", inode) {
+			return true
+		}
+	}
+	return false
 }
 
 // parseStat reads name and state from /proc/PID/stat; the name may hold anything.
@@ -143,17 +154,40 @@ func hasVariable(environment []byte, variable string) bool {
 	return false
 }
 
-// kill ends a process that was found, if it is still the same: the handle is taken
+// Signal signals all processes, again and again until a look finds no new one.
+func (f Finder) Signal(s syscall.Signal) error {
+	done := map[int]bool{}
+	for {
+		processes, err := f.Processes()
+		if err != nil {
+			return err
+		}
+		before := len(done)
+		for _, p := range processes {
+			if !done[p.PID] {
+				done[p.PID] = true
+				_ = f.signal(p, s)
+			}
+		}
+		if len(done) == before {
+			return nil
+		}
+	}
+}
+
+func (f Finder) kill(p Process) error { return f.signal(p, syscall.SIGKILL) }
+
+// signal signals a process that was found, if it is still the same: the handle is taken
 // first and the look repeated, so a number that is used again hits nobody.
-func (f Finder) kill(p Process) error {
+func (f Finder) signal(p Process, s syscall.Signal) error {
 	handle, err := os.FindProcess(p.PID)
 	if err != nil {
 		return err
 	}
 	defer handle.Release()
 	again, alive := f.look(p.PID)
-	if !alive || again.Why == "" && f.netNS(p.PID) != fmt.Sprintf("net:[%d]", f.NetNS) {
+	if !alive || again.Why == "" && !f.isOurs(f.netNS(p.PID)) {
 		return nil
 	}
-	return handle.Signal(syscall.SIGKILL)
+	return handle.Signal(s)
 }

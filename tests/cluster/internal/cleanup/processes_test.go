@@ -30,7 +30,7 @@ func (f fakeProc) add(pid int, stat, cgroup, environ, netNS string) {
 	}
 }
 
-func (f fakeProc) find(netNS uint64) string {
+func (f fakeProc) find(netNS ...uint64) string {
 	f.t.Helper()
 	finder := Finder{Proc: f.dir, Cgroup: "/c-a-1", Marker: "STATE=/s/a", NetNS: netNS, Self: 99}
 	processes, err := finder.Processes()
@@ -55,7 +55,7 @@ func TestProcessesAreFoundByCgroupInAnyHierarchy(t *testing.T) {
 	f := fakeProc{t, t.TempDir()}
 	f.add(10, "10 (a) S 1", "8:pids:/c-a-1/kubepods/x\n0::/\n", "", node)
 	f.add(11, "11 (a) S 1", "8:pids:/\n0::/c-a-1\n", "", host)
-	if got := f.find(0); got != "cgroup,cgroup" {
+	if got := f.find(); got != "cgroup,cgroup" {
 		t.Error(got)
 	}
 }
@@ -63,7 +63,7 @@ func TestProcessesAreFoundByCgroupInAnyHierarchy(t *testing.T) {
 func TestProcessesAreFoundByTheirEnvironment(t *testing.T) {
 	f := fakeProc{t, t.TempDir()}
 	f.add(10, "10 (a) S 1", root, "X=1\x00STATE=/s/a\x00", host)
-	if got := f.find(0); got != "environment" {
+	if got := f.find(); got != "environment" {
 		t.Error(got)
 	}
 }
@@ -73,7 +73,7 @@ func TestStrangersAreNotFound(t *testing.T) {
 	f.add(10, "10 (kubelet) S 1", "0::/c-a-12/system\n", other, host)
 	f.add(11, "11 (kubelet) S 1", "0::/x/c-a-1\n", "XSTATE=/s/a\x00", node)
 	f.add(99, "99 (cluster) S 1", "0::/c-a-1\n", "", host)
-	if got := f.find(0); got != "" {
+	if got := f.find(); got != "" {
 		t.Error(got)
 	}
 }
@@ -81,8 +81,18 @@ func TestStrangersAreNotFound(t *testing.T) {
 func TestTheDeadAreNotFound(t *testing.T) {
 	f := fakeProc{t, t.TempDir()}
 	f.add(10, "10 (a) S (b) Z 1", "0::/c-a-1\n", "", host)
-	if got := f.find(0); got != "" {
+	if got := f.find(); got != "" {
 		t.Error(got)
+	}
+}
+
+func TestANodesProcessesAreNotFoundByTheInstancesVariable(t *testing.T) {
+	f := fakeProc{t, t.TempDir()}
+	f.add(10, "10 (kubelet) S 1", "0::/c-a-1/n1/system\n", "STATE=/s/a\x00", node)
+	f.add(11, "11 (etcd) S 1", "0::/c-a-1/system\n", "STATE=/s/a\x00", host)
+	processes, err := Finder{Proc: f.dir, Cgroup: "/c-a-1/n1"}.Processes()
+	if err != nil || len(processes) != 1 || processes[0].PID != 10 {
+		t.Errorf("%v, %v", processes, err)
 	}
 }
 

@@ -87,16 +87,20 @@ func logs(g Globals, args []string) error {
 	}
 }
 
-// enter has no flags of its own: all that follows is the command's.
+// enter has one flag, that comes first: all else is the command's.
 func enter(g Globals, args []string) error {
 	i, err := g.instance()
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 {
-		return fmt.Errorf("enter: which command? (cluster --name NAME enter COMMAND...)")
+	name := i.First().Name
+	if len(args) > 1 && args[0] == "--node" {
+		name, args = args[1], args[2:]
 	}
-	pid, err := nodeProcess(i)
+	if len(args) == 0 {
+		return fmt.Errorf("enter: which command? (cluster --name NAME enter [--node NAME] COMMAND...)")
+	}
+	pid, err := nodeProcess(i, name)
 	if err != nil {
 		return err
 	}
@@ -111,17 +115,21 @@ func enter(g Globals, args []string) error {
 }
 
 // nodeProcess is any process that lives in the node's namespaces.
-func nodeProcess(i instance.Instance) (int, error) {
+func nodeProcess(i instance.Instance, name string) (int, error) {
 	record, err := i.Read()
 	if err != nil {
 		return 0, err
 	}
+	n, err := record.Find(name)
+	if err != nil {
+		return 0, err
+	}
 	for _, c := range record.Components {
-		if alive(i, c.PID) == nil {
+		if c.Node == n.Index && alive(i, c.PID) == nil {
 			return c.PID, nil
 		}
 	}
-	return 0, fmt.Errorf("cluster %s: no component runs", i.Name)
+	return 0, fmt.Errorf("cluster %s: no component runs on %s", i.Name, name)
 }
 
 // list is a flag that may be repeated.

@@ -14,15 +14,20 @@ import (
 
 const usage = `usage: cluster [--name NAME] [--state DIR] COMMAND [ARGUMENTS]
 
-  up                      start the cluster; what a crash left is removed first
+  up [--nodes N]          start the cluster; what a crash left is removed first
   down                    remove it; the exit status tells whether nothing is left
   status                  its components; exit status 0 if all is well
   kubeconfig [--raw]      path (or content) of the administrator's kubeconfig
   user NAME [--group G]   make a kubeconfig for a plain user, print its path
-  load IMAGE.tar...       import images
+  node add [NAME]         add a node, print its name
+  node stop|freeze|start|remove NAME
+                          power loss; a machine that hangs; back from either; for ever
+  api stop|freeze|start   the same for the API server
+  load IMAGE.tar...       import images into all nodes
   image -o OUT.tar ...    write an image from files (see image -h)
   logs COMPONENT [-f]     log of a component, or of "supervisor"
-  enter COMMAND...        run a command in the node's network and mount namespace
+  enter [--node NAME] COMMAND...
+                          run a command in a node's network and mount namespace
   kubectl ...             kubectl, as administrator of this cluster
 
   A component's name (kube-apiserver, kubelet, etcd, ...) runs that component.
@@ -58,6 +63,8 @@ var commands = map[string]command{
 	"status":     status,
 	"kubeconfig": kubeconfig,
 	"user":       user,
+	"node":       nodeCommand,
+	"api":        apiCommand,
 	"load":       load,
 	"image":      writeImage,
 	"logs":       logs,

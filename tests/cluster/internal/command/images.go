@@ -4,9 +4,12 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"sync"
 
 	"devbridge.dev/tests/cluster/internal/image"
+	"devbridge.dev/tests/cluster/internal/instance"
 	"devbridge.dev/tests/cluster/internal/node"
 )
 
@@ -15,12 +18,36 @@ func load(g Globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, archive := range archives {
-		said, err := node.Import(i, archive)
-		if err != nil {
-			return err
+	record, err := i.Read()
+	if err != nil {
+		return err
+	}
+	if len(record.Nodes) == 0 {
+		return fmt.Errorf("cluster %s has no node (started by another version?)", i.Name)
+	}
+	problems := make([]error, len(record.Nodes))
+	var all sync.WaitGroup
+	for k, n := range record.Nodes {
+		// The others get what they lack when they are started.
+		if n.State == instance.Running {
+			all.Go(func() { problems[k] = loadInto(i, n, archives) })
 		}
-		os.Stderr.WriteString(said)
+	}
+	all.Wait()
+	return errors.Join(problems...)
+}
+
+func loadInto(i instance.Instance, r instance.NodeRecord, archives []string) error {
+	n, err := i.Node(r.Index, r.Name)
+	if err != nil {
+		return err
+	}
+	for _, archive := range archives {
+		said, err := node.ImportCommand(n, archive).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s: import %s: %w: %s", n.Name, archive, err, said)
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s", n.Name, said)
 	}
 	return nil
 }

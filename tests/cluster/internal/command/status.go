@@ -42,7 +42,7 @@ func status(g Globals, args []string) error {
 	}
 	table.Flush()
 	if !healthy {
-		return fmt.Errorf("cluster %s is not healthy; `cluster up` starts it over", i.Name)
+		return fmt.Errorf("cluster %s is not healthy; `cluster up` starts what was stopped, or all of it over", i.Name)
 	}
 	return nil
 }
@@ -55,9 +55,18 @@ type part struct {
 
 func check(ctx context.Context, i instance.Instance, r instance.Record) []part {
 	parts := []part{{"supervisor", fmt.Sprintf("pid %d", r.Supervisor), alive(i, r.Supervisor)}}
+	nodes := map[int]instance.State{}
+	for _, n := range r.Nodes {
+		nodes[n.Index] = n.State
+	}
 	for _, c := range r.Components {
 		p := part{name: c.Name, detail: fmt.Sprintf("pid %d, %d restarts, since %s", c.PID, c.Restarts, c.Since.Format(time.TimeOnly))}
-		if p.problem = alive(i, c.PID); p.problem != nil && c.Exit != "" {
+		switch p.problem = alive(i, c.PID); {
+		case c.State != instance.Running:
+			p.problem = fmt.Errorf("%s on purpose", c.State)
+		case nodes[c.Node] == instance.Frozen:
+			p.problem = errors.New("frozen with its node")
+		case p.problem != nil && c.Exit != "":
 			p.problem = errors.New(c.Exit)
 		}
 		parts = append(parts, p)
@@ -78,9 +87,16 @@ func check(ctx context.Context, i instance.Instance, r instance.Record) []part {
 	if err != nil {
 		return parts
 	}
-	return append(parts,
-		part{"node", instance.NodeName(0), client.NodeReady(ctx, instance.NodeName(0))},
-		part{"DNS", i.DNSServiceIP(), client.EndpointsReady(ctx, "kube-system", "kube-dns")})
+	for _, n := range r.Nodes {
+		p := part{name: n.Name, detail: fmt.Sprintf("%s, pods %s", i.NodeIP(n.Index), i.NodePodSubnet(n.Index))}
+		if n.State != instance.Running {
+			p.problem = fmt.Errorf("%s on purpose", n.State)
+		} else {
+			p.problem = client.NodeReady(ctx, n.Name)
+		}
+		parts = append(parts, p)
+	}
+	return append(parts, part{"DNS", i.DNSServiceIP(), client.EndpointsReady(ctx, "kube-system", "kube-dns")})
 }
 
 func adminClient(i instance.Instance, r instance.Record) (*api.Client, error) {

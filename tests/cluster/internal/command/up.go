@@ -22,9 +22,14 @@ const (
 )
 
 func up(g Globals, args []string) error {
-	i, _, err := parse(newFlags("up"), &g, args, 0, 0)
+	flags := newFlags("up")
+	nodes := flags.Int("nodes", 1, "how many nodes there are at least")
+	i, _, err := parse(flags, &g, args, 0, 0)
 	if err != nil {
 		return err
+	}
+	if *nodes < 1 || *nodes > instance.MaxNodes {
+		return fmt.Errorf("--nodes: 1 to %d", instance.MaxNodes)
 	}
 	began := time.Now()
 	step := func(name string) {
@@ -44,18 +49,20 @@ func up(g Globals, args []string) error {
 	defer lock.Close()
 	if becomesWhole(i) {
 		step("already up")
-		fmt.Println(i.Kubeconfig())
-		return nil
+	} else {
+		if lock, err = startOver(i, lock, step); err != nil {
+			return err
+		}
+		defer lock.Close()
+		if err := installPrograms(i); err != nil {
+			return err
+		}
+		if err := supervise.Start(i, cniPlugins, step); err != nil {
+			return fmt.Errorf("%w (logs: %s; `cluster down` removes what there is)", err, i.Path("log"))
+		}
 	}
-	if lock, err = startOver(i, lock, step); err != nil {
+	if err := addNodes(i, *nodes, step); err != nil {
 		return err
-	}
-	defer lock.Close()
-	if err := installPrograms(i); err != nil {
-		return err
-	}
-	if err := supervise.Start(i, cniPlugins, step); err != nil {
-		return fmt.Errorf("%w (logs: %s; `cluster down` removes what there is)", err, i.Path("log"))
 	}
 	fmt.Println(i.Kubeconfig())
 	return nil
@@ -63,6 +70,7 @@ func up(g Globals, args []string) error {
 
 // becomesWhole says whether the cluster is healthy, or its supervisor makes it so soon.
 func becomesWhole(i instance.Instance) bool {
+	started := false
 	for deadline := time.Now().Add(healLimit); ; time.Sleep(healPoll) {
 		if whole(i) == nil {
 			return true
@@ -70,6 +78,12 @@ func becomesWhole(i instance.Instance) bool {
 		record, err := i.Read()
 		if err != nil || !record.Ready || alive(i, record.Supervisor) != nil || time.Now().After(deadline) {
 			return false
+		}
+		if !started {
+			if err := startAll(i); err != nil {
+				return false
+			}
+			started = true
 		}
 	}
 }

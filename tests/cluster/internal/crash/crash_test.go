@@ -84,6 +84,21 @@ func TestUpHealsWhatAKillLeft(t *testing.T) {
 	}
 }
 
+// An API server and nodes that were stopped and frozen on purpose are in nobody's way.
+func TestNothingIsLeftOfWhatWasStoppedOrFrozen(t *testing.T) {
+	for _, victim := range []string{"nobody", "supervise"} {
+		t.Run(victim, func(t *testing.T) {
+			c := newCluster(t, "away-"+victim)
+			c.run("up", "--nodes", "3")
+			c.run("node", "stop", "node1")
+			c.run("node", "freeze", "node2")
+			c.run("api", "freeze")
+			c.signal(victim, syscall.SIGKILL)
+			c.down()
+		})
+	}
+}
+
 // cluster is one instance, and what the host looked like before it.
 type cluster struct {
 	instance.Instance

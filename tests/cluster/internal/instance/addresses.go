@@ -25,8 +25,8 @@ func (i Instance) DNSServiceIP() string { return fmt.Sprintf("10.%d.0.10", 150+i
 // NodeIP is a node's own address.
 func (i Instance) NodeIP(node int) string { return fmt.Sprintf("172.30.%d.%d", i.slot, 1+node) }
 
+// GatewayIP is the router between the nodes, as each of them sees it.
+func (i Instance) GatewayIP() string { return fmt.Sprintf("172.30.%d.254", i.slot) }
+
 // APIServer is where the API server listens, as seen from a node.
 func (i Instance) APIServer() string { return i.NodeIP(0) + ":6443" }
-
-// NodeName is a node's name.
-func NodeName(node int) string { return fmt.Sprintf("node%d", node) }

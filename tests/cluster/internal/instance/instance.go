@@ -59,7 +59,9 @@ func New(name, dir string) (Instance, error) {
 		}
 	}
 	i := Instance{Name: name, Dir: dir}
-	if n := len(i.ContainerdSocket()); n > socketPathLimit {
+	// Of the node whose path is the longest.
+	last := Node{Instance: i, Index: MaxNodes - 1}
+	if n := len(last.ContainerdSocket()); n > socketPathLimit {
 		return Instance{}, fmt.Errorf("state folder %s: path is %d characters too long for a socket in it", dir, n-socketPathLimit)
 	}
 	if dir != filepath.Join(Root, DefaultName) {
@@ -101,8 +103,8 @@ func (i Instance) Kubeconfig() string { return i.Path("kubeconfig") }
 // Log is the log file of a component.
 func (i Instance) Log(component string) string { return i.Path("log", component+".log") }
 
-// ContainerdSocket is the socket as the host sees it; the node sees it below /run.
-func (i Instance) ContainerdSocket() string { return i.Path("run", "containerd", "containerd.sock") }
+// ControlSocket is where the supervisor takes orders.
+func (i Instance) ControlSocket() string { return i.Path("control") }
 
 // Cgroup is the path, in each cgroup hierarchy, below which everything runs.
 func (i Instance) Cgroup() string {

@@ -80,12 +80,12 @@ func TestTheRecordIsReadAsItWasWritten(t *testing.T) {
 	if _, err := i.Read(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a record: %v", err)
 	}
-	want := Record{Name: "x", Ready: true, APIPort: 4, NetNS: 1 << 40}
+	want := Record{Name: "x", Ready: true, APIPort: 4, Nodes: []NodeRecord{{Name: "node0", State: Running, NetNS: 1 << 40}}}
 	if err := i.Write(want); err != nil {
 		t.Fatal(err)
 	}
 	got, err := i.Read()
-	if err != nil || got.APIPort != want.APIPort || got.NetNS != want.NetNS || !got.Ready {
+	if err != nil || got.APIPort != want.APIPort || got.NetNS()[0] != 1<<40 || !got.Ready {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -114,5 +114,33 @@ func TestAFolderThatWasRemovedMeanwhileIsLockedAnew(t *testing.T) {
 	first.Close()
 	if err := <-second; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestNodesDifferInEverythingAndTheFirstLiesAtTheTop(t *testing.T) {
+	i, err := New("x", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := i.First()
+	if first.Dir() != i.Dir || first.Cgroup() != i.Cgroup() || first.Component("kubelet") != "kubelet" {
+		t.Errorf("%+v", first)
+	}
+	one, errOne := i.Node(1, "")
+	two, errTwo := i.Node(2, "edge")
+	if errOne != nil || errTwo != nil || one.Name != "node1" || two.Name != "edge" {
+		t.Errorf("%+v %v, %+v %v", one, errOne, two, errTwo)
+	}
+	if one.Dir() == two.Dir() || one.Cgroup() == two.Cgroup() || one.IP() == two.IP() ||
+		one.PodSubnet() == two.PodSubnet() || one.Component("kubelet") == two.Component("kubelet") {
+		t.Errorf("%+v and %+v share something", one, two)
+	}
+	for _, name := range []string{"Big", "a/b", "..", "-a"} {
+		if _, err := i.Node(1, name); err == nil {
+			t.Errorf("node name %q was taken", name)
+		}
+	}
+	if _, err := i.Node(MaxNodes, ""); err == nil {
+		t.Error("too many nodes")
 	}
 }

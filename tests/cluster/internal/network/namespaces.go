@@ -21,7 +21,7 @@ type Namespaces struct {
 	net, mount *os.File
 }
 
-// New makes both; setUp runs inside, as the first.
+// New makes both; setUp runs inside, as the first. The network is empty until a router is connected.
 func New(setUp func() error) (*Namespaces, error) {
 	var n Namespaces
 	err := onThread(func() error {
@@ -47,6 +47,12 @@ func New(setUp func() error) (*Namespaces, error) {
 	return &n, err
 }
 
+// Close lets go of both; the kernel removes them when no process is in them.
+func (n *Namespaces) Close() {
+	n.net.Close()
+	n.mount.Close()
+}
+
 // Inode identifies the network namespace while it exists.
 func (n *Namespaces) Inode() (uint64, error) {
 	info, err := n.net.Stat()
@@ -55,6 +61,9 @@ func (n *Namespaces) Inode() (uint64, error) {
 	}
 	return info.Sys().(*syscall.Stat_t).Ino, nil
 }
+
+// inNet runs f inside the network namespace.
+func (n *Namespaces) inNet(f func() error) error { return inNet(n.net, f) }
 
 // Start starts a command inside both namespaces.
 func (n *Namespaces) Start(c *exec.Cmd) error {
@@ -77,14 +86,20 @@ func (n *Namespaces) Start(c *exec.Cmd) error {
 // Dial connects from inside the network namespace. The address is an IP address
 // with port: a name would be resolved by another thread, outside.
 func (n *Namespaces) Dial(d net.Dialer, network, address string) (c net.Conn, err error) {
-	err = onThread(func() error {
-		if err := unix.Setns(int(n.net.Fd()), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("enter network namespace: %w", err)
-		}
+	err = n.inNet(func() error {
 		c, err = d.Dial(network, address)
 		return err
 	})
 	return c, err
+}
+
+func inNet(namespace *os.File, f func() error) error {
+	return onThread(func() error {
+		if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter network namespace: %w", err)
+		}
+		return f()
+	})
 }
 
 // onThread runs f on a thread of its own, which ends with it: a thread that has

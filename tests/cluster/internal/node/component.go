@@ -4,8 +4,12 @@ package node
 
 import "devbridge.dev/tests/cluster/internal/instance"
 
+// APIServer is the name of the component that can be stopped and frozen by itself.
+const APIServer = "kube-apiserver"
+
 // Component is a process that the supervisor keeps running.
 type Component struct {
+	// Name is that of its log.
 	Name    string
 	Program string
 	Args    []string
@@ -16,8 +20,8 @@ func kubernetes(i instance.Instance, name string, args ...string) Component {
 	return Component{Name: name, Program: i.Binary(), Args: append([]string{name}, args...)}
 }
 
-// Early are the components that are started at once: the API server waits for etcd
-// by itself, and containerd needs neither.
+// Early are the components of the first node that are started at once: the API server
+// waits for etcd by itself, and containerd needs neither.
 func Early(i instance.Instance) []Component {
 	return []Component{
 		kubernetes(i, "etcd",
@@ -28,8 +32,8 @@ func Early(i instance.Instance) []Component {
 			// Nothing outlives `down`, so nothing need outlive the machine.
 			"--unsafe-no-fsync",
 			"--log-level", "warn"),
-		{Name: "containerd", Program: "containerd", Args: []string{"-c", i.Path("conf", "containerd.toml")}},
-		kubernetes(i, "kube-apiserver",
+		Runtime(i.First()),
+		kubernetes(i, APIServer,
 			"--etcd-servers", "http://127.0.0.1:2379",
 			"--bind-address", "0.0.0.0",
 			"--secure-port", "6443",
@@ -53,15 +57,11 @@ func Early(i instance.Instance) []Component {
 	}
 }
 
-// Late are the components that are started when the API server answers: earlier,
+// Late are the components of the first node that are started when the API server answers: earlier,
 // they would fail and then wait long before they try again.
 func Late(i instance.Instance) []Component {
 	return []Component{
-		kubernetes(i, "kubelet",
-			"--config", i.Path("conf", "kubelet.yaml"),
-			"--kubeconfig", i.Path("conf", "kubelet.kubeconfig"),
-			"--hostname-override", instance.NodeName(0),
-			"--node-ip", i.NodeIP(0)),
+		kubelet(i.First()),
 		kubernetes(i, "kube-controller-manager",
 			"--kubeconfig", i.Path("conf", "kube-controller-manager.kubeconfig"),
 			"--bind-address", "127.0.0.1",
@@ -71,6 +71,7 @@ func Late(i instance.Instance) []Component {
 			"--cluster-signing-key-file", i.Path("pki", "ca.key"),
 			"--use-service-account-credentials",
 			"--leader-elect=false",
+			// How long a node may say nothing, and all about endpoints, is left at its default.
 			// Many tests make and delete namespaces at once.
 			"--kube-api-qps", "500", "--kube-api-burst", "1000",
 			"--concurrent-namespace-syncs", "20",
@@ -84,8 +85,36 @@ func Late(i instance.Instance) []Component {
 			"--kube-api-qps", "500", "--kube-api-burst", "1000",
 			"--leader-elect=false",
 			"--profiling=false"),
-		kubernetes(i, "kube-proxy",
-			"--config", i.Path("conf", "kube-proxy.yaml"),
-			"--hostname-override", instance.NodeName(0)),
+		proxy(i.First()),
 	}
+}
+
+// Runtime is a node's containerd, which must run before images can be imported.
+func Runtime(n instance.Node) Component {
+	return Component{
+		Name:    n.Component("containerd"),
+		Program: "containerd",
+		Args:    []string{"-c", n.Path("conf", "containerd.toml")},
+	}
+}
+
+// Joining are the components that make a machine with a runtime a node.
+func Joining(n instance.Node) []Component { return []Component{kubelet(n), proxy(n)} }
+
+func kubelet(n instance.Node) Component {
+	c := kubernetes(n.Instance, "kubelet",
+		"--config", n.Path("conf", "kubelet.yaml"),
+		"--kubeconfig", n.Path("conf", "kubelet.kubeconfig"),
+		"--hostname-override", n.Name,
+		"--node-ip", n.IP())
+	c.Name = n.Component(c.Name)
+	return c
+}
+
+func proxy(n instance.Node) Component {
+	c := kubernetes(n.Instance, "kube-proxy",
+		"--config", n.Path("conf", "kube-proxy.yaml"),
+		"--hostname-override", n.Name)
+	c.Name = n.Component(c.Name)
+	return c
 }

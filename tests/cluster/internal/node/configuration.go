@@ -1,4 +1,4 @@
-// The configuration files of the components, except their kubeconfigs.
+// The configuration files of a node's components, except their kubeconfigs.
 //
 // What decides how fast Kubernetes reacts to probes, endpoints and rules is left at
 // its defaults: it is what devbridge meets on other clusters.
@@ -11,30 +11,36 @@ import (
 	"devbridge.dev/tests/cluster/internal/instance"
 )
 
-// WriteConfiguration writes all of them below conf/ and cni/.
-func WriteConfiguration(i instance.Instance, cniPlugins string) error {
+// WriteConfiguration writes all of them below the node's conf/ and cni/.
+func WriteConfiguration(n instance.Node, cniPlugins string) error {
+	i := n.Instance
+	for _, dir := range []string{"conf", "cni", "pki"} {
+		if err := os.MkdirAll(n.Path(dir), 0o755); err != nil {
+			return err
+		}
+	}
 	expand := func(text string) []byte {
 		values := map[string]string{
-			"cgroup":       i.Cgroup(),
-			"cni_conf":     i.Path("cni"),
-			"cni_plugins":  cniPlugins,
-			"conf":         i.Path("conf"),
-			"dns":          i.DNSServiceIP(),
-			"node":         instance.NodeName(0),
-			"node_pods":    i.NodePodSubnet(0),
-			"pause":        PauseImage,
-			"pki":          i.Path("pki"),
-			"pods":         i.PodSubnet(),
-			"state_folder": i.Dir,
+			"cgroup":      n.Cgroup(),
+			"cni_conf":    n.Path("cni"),
+			"cni_plugins": cniPlugins,
+			"conf":        n.Path("conf"),
+			"ca":          i.Path("pki", "ca.crt"),
+			"dns":         i.DNSServiceIP(),
+			"node_pods":   n.PodSubnet(),
+			"pause":       PauseImage,
+			"pki":         n.Path("pki"),
+			"pods":        i.PodSubnet(),
+			"proxy":       i.Path("conf", "kube-proxy.kubeconfig"),
 		}
 		return []byte(os.Expand(text, func(name string) string { return values[name] }))
 	}
 	for _, file := range []struct{ path, text string }{
-		{i.Path("conf", "containerd.toml"), containerdConfig},
-		{i.Path("conf", "kubelet.yaml"), kubeletConfig},
-		{i.Path("conf", "kube-proxy.yaml"), kubeProxyConfig},
-		{i.Path("conf", "resolv.conf"), resolvConf},
-		{i.Path("cni", "10-bridge.conflist"), cniConfig},
+		{n.Path("conf", "containerd.toml"), containerdConfig},
+		{n.Path("conf", "kubelet.yaml"), kubeletConfig},
+		{n.Path("conf", "kube-proxy.yaml"), kubeProxyConfig},
+		{n.Path("conf", "resolv.conf"), resolvConf},
+		{n.Path("cni", "10-bridge.conflist"), cniConfig},
 	} {
 		if err := os.WriteFile(file.path, expand(file.text), 0o644); err != nil {
 			return err
@@ -72,7 +78,7 @@ kind: KubeletConfiguration
 authentication:
   anonymous: {enabled: false}
   webhook: {enabled: true}
-  x509: {clientCAFile: "${pki}/ca.crt"}
+  x509: {clientCAFile: "${ca}"}
 authorization: {mode: Webhook}
 tlsCertFile: "${pki}/kubelet.crt"
 tlsPrivateKeyFile: "${pki}/kubelet.key"
@@ -100,7 +106,7 @@ syncFrequency: 5s
 // kubeProxyConfig: the size of the connection table belongs to the whole machine.
 const kubeProxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
-clientConnection: {kubeconfig: "${conf}/kube-proxy.kubeconfig"}
+clientConnection: {kubeconfig: "${proxy}"}
 mode: nftables
 clusterCIDR: "${pods}"
 conntrack: {maxPerCore: 0, min: 0}
@@ -110,11 +116,12 @@ oomScoreAdj: 0
 // resolvConf: there is no resolver outside; see the last lines of the Corefile.
 const resolvConf = "nameserver 127.0.0.1\n"
 
+// cniConfig: pods are seen with their own addresses by other nodes too.
 const cniConfig = `{
   "cniVersion": "1.0.0",
   "name": "pods",
   "plugins": [
-    {"type": "bridge", "bridge": "pods", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+    {"type": "bridge", "bridge": "pods", "isGateway": true, "ipMasq": false, "hairpinMode": true,
      "ipam": {"type": "host-local", "dataDir": "/run/cni-addresses", "ranges": [[{"subnet": "${node_pods}"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
     {"type": "portmap", "capabilities": {"portMappings": true}}
   ]

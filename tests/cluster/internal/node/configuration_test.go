@@ -15,15 +15,14 @@ func TestConfigurationHasNoGapsAndTheNetworksIsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"conf", "cni"} {
-		if err := os.MkdirAll(i.Path(dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := WriteConfiguration(i, "/plugins"); err != nil {
+	n, err := i.Node(2, "")
+	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(i.Path("c*", "*"))
+	if err := WriteConfiguration(n, "/plugins"); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(n.Path("c*", "*"))
 	if err != nil || len(files) < 5 {
 		t.Fatalf("%v, %v", files, err)
 	}

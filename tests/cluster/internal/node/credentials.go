@@ -31,7 +31,6 @@ func WriteCredentials(i instance.Instance, apiPort int) (*pki.Authority, error) 
 			"127.0.0.1", i.NodeIP(0), i.APIServiceIP(), "localhost", "kubernetes",
 			"kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}},
 		"apiserver-kubelet": {Name: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}},
-		"kubelet":           {Name: instance.NodeName(0), Hosts: []string{instance.NodeName(0), i.NodeIP(0)}},
 	} {
 		pair, err := ca.Issue(subject)
 		if err != nil {
@@ -43,7 +42,6 @@ func WriteCredentials(i instance.Instance, apiPort int) (*pki.Authority, error) 
 	}
 	inside := "https://" + i.APIServer()
 	for name, subject := range map[string]pki.Subject{
-		"kubelet":                 {Name: "system:node:" + instance.NodeName(0), Groups: []string{"system:nodes"}},
 		"kube-controller-manager": {Name: "system:kube-controller-manager"},
 		"kube-scheduler":          {Name: "system:kube-scheduler"},
 		"kube-proxy":              {Name: "system:kube-proxy"},
@@ -52,7 +50,24 @@ func WriteCredentials(i instance.Instance, apiPort int) (*pki.Authority, error) 
 			return nil, err
 		}
 	}
+	if err := WriteNodeCredentials(ca, i.First()); err != nil {
+		return nil, err
+	}
 	return ca, ca.IssueKubeconfig(i.Kubeconfig(), i.Name, Outside(apiPort), Admin)
+}
+
+// WriteNodeCredentials makes those of one node's kubelet.
+func WriteNodeCredentials(ca *pki.Authority, n instance.Node) error {
+	pair, err := ca.Issue(pki.Subject{Name: n.Name, Hosts: []string{n.Name, n.IP()}})
+	if err != nil {
+		return err
+	}
+	if err := pair.Save(n.Path("pki"), "kubelet"); err != nil {
+		return err
+	}
+	user := pki.Subject{Name: "system:node:" + n.Name, Groups: []string{"system:nodes"}}
+	server := "https://" + n.Instance.APIServer()
+	return ca.IssueKubeconfig(n.Path("conf", "kubelet.kubeconfig"), n.Instance.Name, server, user)
 }
 
 // Outside is the API server's address for the host.

@@ -1,4 +1,5 @@
-// CoreDNS, as an ordinary Deployment.
+// CoreDNS, as an ordinary Deployment. Its pod is on the first node, so that names are
+// found whichever other node is away.
 
 package node
 
@@ -18,7 +19,7 @@ var coreDNS string
 // CreateDNS makes CoreDNS's objects. Each document names, in its first line, the
 // path it is posted to.
 func CreateDNS(ctx context.Context, i instance.Instance, client *api.Client) error {
-	values := map[string]string{"dns": i.DNSServiceIP(), "binary": i.Binary(), "image": PauseImage}
+	values := map[string]string{"dns": i.DNSServiceIP(), "binary": i.Binary(), "image": PauseImage, "node": i.First().Name}
 	expanded := os.Expand(coreDNS, func(name string) string { return values[name] })
 	for _, document := range strings.Split(expanded, "\n---\n") {
 		path, body, _ := strings.Cut(document, "\n")

@@ -3,9 +3,9 @@
 package node
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 
 	"devbridge.dev/tests/cluster/internal/image"
 	"devbridge.dev/tests/cluster/internal/instance"
@@ -32,16 +32,30 @@ func WritePauseImage(i instance.Instance, path string) error {
 	})
 }
 
-// ImportCommand imports an archive into the instance's containerd.
-func ImportCommand(i instance.Instance, path string) *exec.Cmd {
-	return exec.Command("ctr", "-a", i.ContainerdSocket(), "-n", "k8s.io", "images", "import", path)
+// ImportCommand imports an archive into a node's containerd.
+func ImportCommand(n instance.Node, path string) *exec.Cmd { return images(n, "import", path) }
+
+// ListCommand lists a node's images.
+func ListCommand(n instance.Node) *exec.Cmd { return images(n, "ls") }
+
+// ExportCommand writes images of a node into an archive.
+func ExportCommand(n instance.Node, path string, names []string) *exec.Cmd {
+	return images(n, append([]string{"export", path}, names...)...)
 }
 
-// Import imports an archive and returns what containerd says.
-func Import(i instance.Instance, path string) (string, error) {
-	out, err := ImportCommand(i, path).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("import %s: %w: %s", path, err, out)
+func images(n instance.Node, args ...string) *exec.Cmd {
+	return exec.Command("ctr", append([]string{"-a", n.ContainerdSocket(), "-n", "k8s.io", "images"}, args...)...)
+}
+
+// ParseImages reads what ListCommand's command prints: names, and what they stand for.
+// containerd's own names for the same images, by digest, are left out.
+func ParseImages(table string) map[string]string {
+	found := map[string]string{}
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		if len(fields) >= 3 && fields[0] != "REF" && !strings.HasPrefix(fields[0], "sha256:") {
+			found[fields[0]] = fields[2]
+		}
 	}
-	return string(out), nil
+	return found
 }

@@ -21,8 +21,7 @@ const reapPause = 5 * time.Millisecond
 // adoptOrphans makes this process the parent of orphans from now on.
 func adoptOrphans() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// reap asks about every dead child that is not a component, for ever. Nothing else
-// may start children meanwhile: they would be taken for orphans.
+// reap asks about every dead child that nobody waits for, for ever.
 func (p *processes) reap() {
 	died := make(chan os.Signal, 1)
 	signal.Notify(died, syscall.SIGCHLD)
@@ -31,7 +30,7 @@ func (p *processes) reap() {
 		switch {
 		case err != nil || pid == 0:
 			<-died
-		case p.isComponent(pid):
+		case p.isOurs(pid):
 			time.Sleep(reapPause)
 		default:
 			if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != nil {
@@ -57,15 +56,4 @@ type childInfo struct {
 	signo, errno, code, _ int32
 	pid                   int32
 	_                     [108]byte
-}
-
-func (p *processes) isComponent(pid int) bool {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	for _, c := range p.record.Components {
-		if c.PID == pid {
-			return true
-		}
-	}
-	return false
 }

@@ -38,15 +38,18 @@ func Run(i instance.Instance, cniPlugins string, progress *Progress) error {
 	if err := adoptOrphans(); err != nil {
 		return fmt.Errorf("adopt orphans: %w", err)
 	}
-	s, err := prepare(i, cniPlugins)
+	s, first, err := prepare(i, cniPlugins)
 	if err != nil {
 		return err
 	}
 	progress.Step("namespaces, certificates")
 	ctx, cancel := context.WithTimeout(context.Background(), upLimit)
 	defer cancel()
-	if err := s.up(ctx, progress); err != nil {
+	if err := s.up(ctx, first, progress); err != nil {
 		return err
+	}
+	if err := s.listen(); err != nil {
+		return fmt.Errorf("control: %w", err)
 	}
 	s.processes.update(func(r *instance.Record) { r.Ready = true })
 	progress.Done()
@@ -55,58 +58,46 @@ func Run(i instance.Instance, cniPlugins string, progress *Progress) error {
 }
 
 type supervisor struct {
-	instance  instance.Instance
-	processes *processes
-	client    *api.Client
+	instance   instance.Instance
+	cniPlugins string
+	processes  *processes
+	router     *network.Router
+	ca         *pki.Authority
+	client     *api.Client
+	nodes      nodes
 }
 
 // prepare does all that comes before the first component.
-func prepare(i instance.Instance, cniPlugins string) (*supervisor, error) {
-	for _, dir := range []string{"pki", "conf", "cni", "log"} {
-		if err := os.MkdirAll(i.Path(dir), 0o755); err != nil {
-			return nil, err
-		}
-	}
-	namespaces, err := network.New(func() error {
-		if err := network.SetUpMounts(i.Dir); err != nil {
-			return err
-		}
-		return network.SetUpLinks(i.NodeIP(0))
-	})
-	if err != nil {
-		return nil, err
-	}
-	inode, err := namespaces.Inode()
-	if err != nil {
-		return nil, err
-	}
+func prepare(i instance.Instance, cniPlugins string) (*supervisor, *machine, error) {
 	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
+	record := instance.Record{Name: i.Name, APIPort: port, Supervisor: os.Getpid()}
+	s := &supervisor{instance: i, cniPlugins: cniPlugins, processes: newProcesses(i, record)}
+	s.nodes.machines = map[int]*machine{}
+	if err := node.WriteConfiguration(i.First(), cniPlugins); err != nil {
+		return nil, nil, err
+	}
+	if s.ca, err = node.WriteCredentials(i, port); err != nil {
+		return nil, nil, err
+	}
+	if s.client, err = newClient(s.ca, node.Outside(port)); err != nil {
+		return nil, nil, err
+	}
+	if s.router, err = network.NewRouter(i.GatewayIP()); err != nil {
+		return nil, nil, fmt.Errorf("network between nodes: %w", err)
+	}
+	first := &machine{node: i.First()}
+	if err := s.plugIn(first); err != nil {
+		return nil, nil, err
+	}
 	dial := func() (net.Conn, error) {
-		return namespaces.Dial(net.Dialer{Timeout: 10 * time.Second}, "tcp4", i.APIServer())
+		return first.namespaces.Dial(net.Dialer{Timeout: 10 * time.Second}, "tcp4", i.APIServer())
 	}
 	go func() { log.Print("proxy: ", proxy.Serve(listener, dial)) }()
-
-	if err := node.WriteConfiguration(i, cniPlugins); err != nil {
-		return nil, err
-	}
-	ca, err := node.WriteCredentials(i, port)
-	if err != nil {
-		return nil, err
-	}
-	client, err := newClient(ca, node.Outside(port))
-	if err != nil {
-		return nil, err
-	}
-	record := instance.Record{Name: i.Name, APIPort: port, Supervisor: os.Getpid(), NetNS: inode}
-	return &supervisor{
-		instance:  i,
-		processes: &processes{instance: i, namespaces: namespaces, record: record},
-		client:    client,
-	}, nil
+	return s, first, nil
 }
 
 func newClient(ca *pki.Authority, server string) (*api.Client, error) {
