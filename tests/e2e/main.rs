@@ -13,7 +13,9 @@ mod commands;
 mod control;
 mod environment;
 mod fallback;
+mod link;
 mod load;
+mod nodes;
 mod refusals;
 mod story;
 mod undo;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
             bytes::tests(),
             undo::tests(),
             load::tests(),
+            nodes::tests(),
+            link::tests(),
             fallback::tests(),
             story::tests(),
             control::tests(),

@@ -1,14 +1,20 @@
 //! The cluster that all tests of a run share: one of our own, or one that is there already.
 //!
 //! `DEVBRIDGE_TEST_CONTEXT` names a context of the kubeconfig to use instead; the images must be there then.
+//!
+//! Tests that break nodes or the API server would break them for all others. Such a group of tests gets a cluster of its
+//! own, started when the first of them asks for it; its tests run one after the other.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::Api;
 use crate::snapshot::Lists;
@@ -21,10 +27,20 @@ pub struct Cluster {
     lists: Lists,
     instance: Option<Instance>,
     /// Programs where every user can run them.
-    programs: tempfile::TempDir,
+    programs: Arc<tempfile::TempDir>,
+    /// The clusters that groups of tests have for themselves.
+    own: Mutex<BTreeMap<String, Arc<Self>>>,
+    /// Their instances, written down before anything of them exists.
+    begun: StdMutex<Vec<Instance>>,
+    /// Held by the one test that may break this cluster.
+    breaking: Arc<Mutex<()>>,
 }
 
+/// The right to break a cluster, until it is dropped.
+pub(crate) type Breaking = OwnedMutexGuard<()>;
+
 /// A cluster that this run has started and takes down.
+#[derive(Clone)]
 struct Instance {
     name: String,
 }
@@ -38,11 +54,12 @@ impl Cluster {
         // Both are in the tree; the first wins, as in the product.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let programs = gather_programs().map_err(|error| format!("programs for the laptop: {error}"))?;
+        let programs = Arc::new(programs);
         let (kubeconfig, context, instance) = match std::env::var("DEVBRIDGE_TEST_CONTEXT") {
             Ok(context) => (Kubeconfig::read().map_err(|e| e.to_string())?, Some(context), None),
             Err(_) => {
                 let instance = Instance { name: format!("test-{}", std::process::id()) };
-                match instance.up().await {
+                match instance.up(1).await {
                     Ok(path) => {
                         (Kubeconfig::read_from(path).map_err(|e| e.to_string())?, None, Some(instance))
                     }
@@ -54,7 +71,7 @@ impl Cluster {
             }
         };
         match connect(kubeconfig, context).await {
-            Ok((api, server, lists)) => Ok(Self { api, server, lists, instance, programs }),
+            Ok(connected) => Ok(Self::new(connected, instance, programs)),
             Err(error) => {
                 if let Some(instance) = instance {
                     instance.down().await;
@@ -64,9 +81,66 @@ impl Cluster {
         }
     }
 
-    /// Takes the cluster down, if this run has started it.
+    fn new(
+        (api, server, lists): Connected,
+        instance: Option<Instance>,
+        programs: Arc<tempfile::TempDir>,
+    ) -> Self {
+        let own = Mutex::default();
+        Self {
+            api,
+            server,
+            lists,
+            instance,
+            programs,
+            own,
+            begun: StdMutex::default(),
+            breaking: Arc::default(),
+        }
+    }
+
+    /// The cluster of a group of tests, with at least so many nodes that all run, and the right to break it. Waits for the
+    /// test that has it now. Started if it is not there.
+    pub(crate) async fn own(&self, group: &str, nodes: usize) -> Result<(Arc<Self>, Breaking), Failed> {
+        let cluster = {
+            let mut own = self.own.lock().await;
+            match own.get(group) {
+                Some(cluster) => Arc::clone(cluster),
+                None => {
+                    let cluster = Arc::new(self.start_own(group, nodes).await?);
+                    own.insert(group.to_owned(), Arc::clone(&cluster));
+                    cluster
+                }
+            }
+        };
+        let breaking = Arc::clone(&cluster.breaking).lock_owned().await;
+        cluster.mend(nodes).await?;
+        Ok((cluster, breaking))
+    }
+
+    async fn start_own(&self, group: &str, nodes: usize) -> Result<Self, Failed> {
+        let instance = Instance { name: format!("test-{}-{group}", std::process::id()) };
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(instance.clone());
+        let kubeconfig = Kubeconfig::read_from(instance.up(nodes).await?).map_err(|e| e.to_string())?;
+        let connected = connect(kubeconfig, None).await?;
+        Ok(Self::new(connected, Some(instance), Arc::clone(&self.programs)))
+    }
+
+    /// Starts all that was stopped or frozen, and adds nodes until there are so many.
+    pub(crate) async fn mend(&self, nodes: usize) -> Result<(), Failed> {
+        self.command(&["up", "--nodes", &nodes.to_string()]).await.map(|_| ())
+    }
+
+    /// A command of `tests/cluster` on this cluster; gives what it printed.
+    pub(crate) async fn command(&self, args: &[&str]) -> Result<String, Failed> {
+        let instance = self.instance.as_ref().ok_or("this run has not started the cluster")?;
+        instance.cluster(args).await
+    }
+
+    /// Takes down all clusters that this run has started.
     pub(crate) async fn stop(&self) {
-        if let Some(instance) = &self.instance {
+        let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        for instance in begun.iter().chain(&self.instance) {
             instance.down().await;
         }
     }
@@ -90,7 +164,10 @@ impl Cluster {
     }
 }
 
-async fn connect(kubeconfig: Kubeconfig, context: Option<String>) -> Result<(Api, Value, Lists), Failed> {
+/// A cluster that answers: its API, the `cluster` part of a kubeconfig, what can be listed there.
+type Connected = (Api, Value, Lists);
+
+async fn connect(kubeconfig: Kubeconfig, context: Option<String>) -> Result<Connected, Failed> {
     let server = server_of(&kubeconfig, context.as_deref())?;
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config =
@@ -121,9 +198,9 @@ fn server_of(kubeconfig: &Kubeconfig, context: Option<&str>) -> Result<Value, Fa
 
 impl Instance {
     /// Gives the path of its kubeconfig.
-    async fn up(&self) -> Result<PathBuf, Failed> {
+    async fn up(&self, nodes: usize) -> Result<PathBuf, Failed> {
         println!("starting cluster {}", self.name);
-        self.cluster(&["up"]).await?;
+        self.cluster(&["up", "--nodes", &nodes.to_string()]).await?;
         for image in images()? {
             self.cluster(&["load", &image.to_string_lossy()]).await?;
         }

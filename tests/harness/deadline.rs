@@ -12,6 +12,8 @@ pub const LEAVE: Duration = Duration::from_secs(30);
 pub const CLEAN: Duration = Duration::from_secs(100);
 /// Until pods of our own images are ready.
 pub const PODS: Duration = Duration::from_secs(60);
+/// Until Kubernetes has noticed that a node is away (50 s) or back.
+pub const NODE: Duration = Duration::from_secs(100);
 /// A command that only looks, and an answer from inside the cluster.
 pub const LOOK: Duration = Duration::from_secs(20);
 

@@ -14,7 +14,8 @@
 //!
 //! The parts: [`run()`] starts one cluster for all tests and takes it down whatever happens; a [`World`] is what one
 //! test has; [`Process`] is a command with both its streams; [`Load`] asks from inside the cluster and counts what
-//! fails; [`Snapshot`] is everything the cluster can list. Whatever waits has a deadline, and what was seen until
+//! fails; [`Snapshot`] is everything the cluster can list; a [`Relay`] is a link to the API server that can be spoiled, and
+//! [`World::own_cluster`] a cluster whose nodes and API server can be. Whatever waits has a deadline, and what was seen until
 //! then is in the failure's text.
 
 #![allow(
@@ -25,24 +26,30 @@
     reason = "a test's failure is a panic that says what was seen"
 )]
 
+mod apart;
 mod api;
 mod cluster;
 pub mod deadline;
 mod exec;
 mod load;
 mod manifest;
+mod nodes;
 mod process;
+mod relay;
 mod run;
 mod snapshot;
 mod user;
 mod world;
 
+pub use apart::LoadApart;
 pub use api::{Api, ApiError};
 pub use cluster::Cluster;
 pub use exec::{Ended, Exec};
 pub use load::{Load, RunningLoad};
 pub use manifest::Echo;
+pub use nodes::{ApiServer, Node};
 pub use process::Process;
+pub use relay::{Cut, Relay, Silent};
 pub use run::{Test, run};
 pub use snapshot::Snapshot;
 pub use tool::load::Summary;

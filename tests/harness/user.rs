@@ -73,8 +73,34 @@ pub(crate) async fn kubeconfig(
     }))
 }
 
+/// The same kubeconfig for a server that is reached by another port of 127.0.0.1.
+pub(crate) fn through(mut kubeconfig: Value, port: u16) -> Value {
+    let cluster = &mut kubeconfig["clusters"][0]["cluster"];
+    let server: Option<http::Uri> = cluster["server"].as_str().and_then(|server| server.parse().ok());
+    // Certificates are for the server's own name.
+    if let Some(host) = server.as_ref().and_then(http::Uri::host)
+        && cluster["tls-server-name"].is_null()
+    {
+        cluster["tls-server-name"] = json!(host.trim_matches(['[', ']']));
+    }
+    cluster["server"] = json!(format!("https://127.0.0.1:{port}"));
+    kubeconfig
+}
+
 /// Removes what is not in the namespace.
 pub(crate) async fn forget(api: &Api, namespace: &str) {
     let path = format!("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/devbridge-test-{namespace}");
     let _ = api.delete(&path).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_behind_a_relay_is_known_by_its_own_name() {
+        let kubeconfig = json!({ "clusters": [{ "cluster": { "server": "https://api.example:6443" } }] });
+        let cluster = json!({ "server": "https://127.0.0.1:7", "tls-server-name": "api.example" });
+        assert_eq!(through(kubeconfig, 7)["clusters"][0]["cluster"], cluster);
+    }
 }

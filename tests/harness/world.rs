@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+use crate::cluster::Breaking;
 use crate::exec::{Ended, Exec};
 use crate::manifest::{self, Echo};
 use crate::user::{self, Rights};
-use crate::{Api, Cluster, Process, deadline};
+use crate::{Api, Cluster, Process, Relay, deadline, nodes};
 
 /// The laptop's user while the tests run as root: nobody special.
 const NOBODY: u32 = 65534;
@@ -29,6 +30,8 @@ struct Inner {
     folder: tempfile::TempDir,
     client: OnceCell<()>,
     others: Mutex<Vec<World>>,
+    /// In a cluster of its own: how many nodes it began with, and the right to break them.
+    own: Mutex<Option<(usize, Breaking)>>,
 }
 
 /// Who sits at the laptop.
@@ -42,6 +45,10 @@ pub enum Person {
 
 impl World {
     pub(crate) async fn new(cluster: Arc<Cluster>, name: &str) -> Self {
+        Self::on(cluster, name, None).await
+    }
+
+    async fn on(cluster: Arc<Cluster>, name: &str, own: Option<(usize, Breaking)>) -> Self {
         let namespace = format!("{}-{:x}", short(name), unique());
         let folder = tempfile::Builder::new().prefix("dbt-").tempdir().expect("a folder for the laptop");
         let world = Self(Arc::new(Inner {
@@ -50,6 +57,7 @@ impl World {
             folder,
             client: OnceCell::new(),
             others: Mutex::default(),
+            own: Mutex::new(own),
         }));
         world.prepare().await;
         world
@@ -83,11 +91,32 @@ impl World {
         world
     }
 
+    /// A namespace and laptop in a cluster of so many nodes that this test has for itself, to break nodes and the API
+    /// server. Tests that name the same group use the same cluster, one after the other; it is mended after each.
+    pub async fn own_cluster(&self, group: &str, nodes: usize) -> Self {
+        let own = self.cluster().own(group, nodes).await;
+        let (cluster, breaking) = own.unwrap_or_else(|error| panic!("cluster {group}: {error}"));
+        let world = Self::on(cluster, group, Some((nodes, breaking))).await;
+        self.0.others.lock().unwrap_or_else(PoisonError::into_inner).push(world.clone());
+        world
+    }
+
+    /// Whether this test has the cluster for itself.
+    pub(crate) fn may_break(&self) -> bool {
+        self.0.own.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Removes everything, this world's others included.
     pub(crate) async fn remove(&self) {
         let others = std::mem::take(&mut *self.0.others.lock().unwrap_or_else(PoisonError::into_inner));
         for other in others {
             Box::pin(other.remove()).await;
+        }
+        let own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((nodes, _)) = &own
+            && let Err(error) = self.cluster().mend(*nodes).await
+        {
+            eprintln!("cluster of {} is not whole: {error}", self.namespace());
         }
         user::forget(self.api(), self.namespace()).await;
         if let Err(error) = self.api().delete(&format!("/api/v1/namespaces/{}", self.namespace())).await {
@@ -197,7 +226,11 @@ impl World {
         self.0
             .client
             .get_or_init(|| async {
-                self.create(&manifest::idle_pod(CLIENT)).await;
+                let mut pod = manifest::idle_pod(CLIENT);
+                if self.may_break() {
+                    pod["spec"]["nodeSelector"] = nodes::on(nodes::FIRST);
+                }
+                self.create(&pod).await;
                 deadline::eventually(deadline::PODS, "the client's pod is ready", || async {
                     let pod = self.get("v1", &format!("pods/{CLIENT}")).await.map_err(|e| e.to_string())?;
                     let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
@@ -268,6 +301,28 @@ impl World {
     /// `devbridge` on the laptop, by an unprivileged user who has `edit` in the namespace.
     pub fn devbridge(&self, args: &[&str]) -> Process {
         self.start("devbridge", args, Rights::Edit, Person::Unprivileged)
+    }
+
+    /// A link to the API server that this test can spoil.
+    pub async fn relay(&self) -> Relay {
+        let server = self.cluster().server()["server"].as_str().unwrap_or_default();
+        let server: http::Uri = server.parse().expect("a server has an address");
+        let host = server.host().expect("a server has an address").trim_matches(['[', ']']);
+        let port = server.port_u16().unwrap_or(443);
+        Relay::start(&format!("{host}:{port}")).await
+    }
+
+    /// The same as [`Self::devbridge`], over a link of its own to the API server.
+    pub fn devbridge_through(&self, relay: &Relay, args: &[&str]) -> Process {
+        let kubeconfig = std::fs::read(self.path("kubeconfig-edit")).expect("the user was made");
+        let kubeconfig = serde_json::from_slice(&kubeconfig).expect("a kubeconfig as we write it");
+        let path = self.path(&format!("kubeconfig-{}", relay.port()));
+        std::fs::write(&path, user::through(kubeconfig, relay.port()).to_string())
+            .expect("kubeconfig is written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("own file");
+        give(&path);
+        let kubeconfig = path.to_str().expect("a path that we made");
+        self.start_with("devbridge", args, Rights::Edit, Person::Unprivileged, &[("KUBECONFIG", kubeconfig)])
     }
 
     /// A program on the laptop. The user of the cluster must have been made.

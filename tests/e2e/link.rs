@@ -1,0 +1,73 @@
+//! The laptop's connection is cut or goes silent: flows live on, nobody in the cluster waits, and the session comes back.
+
+use std::time::Duration;
+
+use harness::{Cut, Echo, Load, Process, Relay, Silent, World, deadline};
+use tokio::time::Instant;
+
+harness::tests![
+    an_upload_survives_resets_of_the_laptops_connection,
+    originals_serve_while_the_link_is_silent_and_the_laptop_after_it_is_healed,
+];
+
+const MIB: u64 = 1 << 20;
+
+/// A session over a link that can be spoiled, whose requests reach the laptop.
+async fn attached(world: &World) -> (Relay, Process) {
+    world.echo(Echo::new("web").raw().replicas(2)).await;
+    let relay = world.relay().await;
+    let serve = ["tool", "serve", "--name", "laptop", "--raw-port", "9000", "--greeting-port", "9001"];
+    let mut session = world.devbridge_through(&relay, &[&["intercept", "web", "--"][..], &serve].concat());
+    session.line("ready:", deadline::ATTACH).await;
+    world.laptop_answers("http://web/").await;
+    (relay, session)
+}
+
+async fn an_upload_survives_resets_of_the_laptops_connection(world: World) {
+    let (relay, session) = attached(&world).await;
+    // Slow enough to be met in the middle.
+    relay.limit(Some(16 * MIB));
+    let start = relay.to_laptop();
+    let bytes = (64 * MIB).to_string();
+    let upload = world.tool(&["raw", "up", "web:9000", "--bytes", &bytes]).await;
+    let cuts = async {
+        for (after, how) in [(12, Cut::Rst), (28, Cut::Fin), (44, Cut::Rst)] {
+            deadline::eventually(deadline::LOOK, &format!("{after} MiB of the upload"), || async {
+                let arrived = (relay.to_laptop() - start) / MIB;
+                if arrived >= after { Ok(()) } else { Err(format!("{arrived} MiB; {session:?}")) }
+            })
+            .await;
+            relay.cut(how);
+        }
+    };
+    let (ended, ()) = tokio::join!(upload.end(Duration::from_secs(60)), cuts);
+    // Both ends hash.
+    assert!(ended.success, "{:?}\n{session:?}", ended.lines);
+    world.laptop_answers("http://web/").await;
+}
+
+async fn originals_serve_while_the_link_is_silent_and_the_laptop_after_it_is_healed(world: World) {
+    let (relay, session) = attached(&world).await;
+    let mut load = world.load("http://web/", Load::USUAL).await;
+    load.answered_by("laptop", 100, deadline::LOOK).await;
+
+    relay.swallow(Silent::All);
+    let silent = load.clock();
+    let began = Instant::now();
+    world.answered_by("http://web/", |by| by.starts_with("web-")).await;
+    world.note(&format!("link silent: an original answers after {:.1} s", began.elapsed().as_secs_f64()));
+    // What the laptop may have taken already is lost at the latest now.
+    load.go_on(10.0).await;
+
+    relay.heal();
+    let began = Instant::now();
+    load.answered_by("laptop", 100, deadline::LOOK).await;
+    world.note(&format!("link healed: the laptop answers after {:.1} s", began.elapsed().as_secs_f64()));
+    let counted = load.end().await;
+    let late: Vec<_> = counted
+        .failures
+        .iter()
+        .filter(|failure| failure.at - failure.after_ms / 1e3 > silent + 6.0)
+        .collect();
+    assert!(late.is_empty(), "silent at {silent}: {late:#?}\n{counted:#?}\n{session:?}");
+}
