@@ -13,7 +13,7 @@ use crate::cluster::Breaking;
 use crate::exec::{Ended, Exec};
 use crate::manifest::{self, Echo};
 use crate::user::{self, Rights};
-use crate::{Api, Cluster, Process, Relay, deadline, nodes};
+use crate::{Api, Cluster, Process, deadline, nodes};
 
 /// The laptop's user while the tests run as root: nobody special.
 const NOBODY: u32 = 65534;
@@ -303,28 +303,6 @@ impl World {
         self.start("devbridge", args, Rights::Edit, Person::Unprivileged)
     }
 
-    /// A link to the API server that this test can spoil.
-    pub async fn relay(&self) -> Relay {
-        let server = self.cluster().server()["server"].as_str().unwrap_or_default();
-        let server: http::Uri = server.parse().expect("a server has an address");
-        let host = server.host().expect("a server has an address").trim_matches(['[', ']']);
-        let port = server.port_u16().unwrap_or(443);
-        Relay::start(&format!("{host}:{port}")).await
-    }
-
-    /// The same as [`Self::devbridge`], over a link of its own to the API server.
-    pub fn devbridge_through(&self, relay: &Relay, args: &[&str]) -> Process {
-        let kubeconfig = std::fs::read(self.path("kubeconfig-edit")).expect("the user was made");
-        let kubeconfig = serde_json::from_slice(&kubeconfig).expect("a kubeconfig as we write it");
-        let path = self.path(&format!("kubeconfig-{}", relay.port()));
-        std::fs::write(&path, user::through(kubeconfig, relay.port()).to_string())
-            .expect("kubeconfig is written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("own file");
-        give(&path);
-        let kubeconfig = path.to_str().expect("a path that we made");
-        self.start_with("devbridge", args, Rights::Edit, Person::Unprivileged, &[("KUBECONFIG", kubeconfig)])
-    }
-
     /// A program on the laptop. The user of the cluster must have been made.
     pub fn start(&self, program: &str, args: &[&str], rights: Rights, person: Person) -> Process {
         self.start_with(program, args, rights, person, &[])
@@ -384,7 +362,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Makes the laptop's user the owner.
-fn give(path: &Path) {
+pub(crate) fn give(path: &Path) {
     if nix::unistd::geteuid().is_root() {
         std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
     }
