@@ -1,11 +1,14 @@
 //! The only module that knows the Kubernetes API.
 //!
 //! Read in this order: [`target`] (what is being swapped), [`objects`] (what is made for it), [`record`] (the
-//! lock and owner of all of it), [`key`] (the one change to something of the user's), [`repair`] (undo).
+//! lock and owner of all of it), [`key`] (the one change to something of the user's), [`repair`] (undo),
+//! [`keeper`] (undo when this laptop is dead).
 
 pub mod agent_pod;
 pub mod api;
 pub mod connect;
+pub mod gitops;
+pub mod keeper;
 pub mod key;
 pub mod names;
 pub mod objects;

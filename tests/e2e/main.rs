@@ -8,11 +8,14 @@
 
 use std::process::ExitCode;
 
+mod agents;
 mod bytes;
 mod commands;
 mod control;
 mod environment;
 mod fallback;
+mod gitops;
+mod keeper;
 mod link;
 mod load;
 mod nodes;
@@ -25,12 +28,15 @@ fn main() -> ExitCode {
     harness::run(
         [
             bytes::tests(),
+            agents::tests(),
+            keeper::tests(),
             undo::tests(),
             load::tests(),
             nodes::tests(),
             link::tests(),
             fallback::tests(),
             story::tests(),
+            gitops::tests(),
             control::tests(),
             environment::tests(),
             commands::tests(),

@@ -75,6 +75,17 @@ impl Api {
         self.send(http::Method::PATCH, path, "application/merge-patch+json", body).await
     }
 
+    /// Applies an object on the server's side, with force, as GitOps controllers do.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster refuses it.
+    pub async fn apply(&self, path: &str, manager: &str, object: &Value) -> Result<Value, ApiError> {
+        let path = format!("{path}?fieldManager={manager}&force=true");
+        self.send(http::Method::PATCH, &path, "application/apply-patch+yaml", object.to_string().into_bytes())
+            .await
+    }
+
     /// Deletes an object, in the background, with its usual grace.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ mod exec;
 mod load;
 mod manifest;
 mod nodes;
+mod pods;
 mod process;
 mod relay;
 mod run;

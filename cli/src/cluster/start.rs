@@ -78,7 +78,7 @@ pub async fn running(
     names: &Names,
     container: &str,
     output: &Output,
-    seen: &Sender<Seen>,
+    seen: Sender<Seen>,
 ) -> Result<Started, StartError> {
     let started = Instant::now();
     let pods = cluster.api::<Pod>();
@@ -176,7 +176,10 @@ async fn explain(cluster: &Cluster, names: &Names) -> Result<String, ApiError> {
         .filter(|event| event.involved_object.uid.as_ref().is_some_and(|uid| about.contains(uid)))
         // Every pod has these.
         .filter(|event| {
-            !matches!(event.reason.as_deref(), Some("Scheduled" | "Created" | "Started" | "SuccessfulCreate"))
+            !matches!(
+                event.reason.as_deref(),
+                Some("Scheduled" | "Pulled" | "Created" | "Started" | "SuccessfulCreate")
+            )
         })
         .collect();
     events.sort_by_key(|event| event.metadata.creation_timestamp.as_ref().map(|time| time.0));

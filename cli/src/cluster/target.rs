@@ -8,9 +8,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::Cluster;
 use super::api::{ApiError, Doing};
 use super::names::{AGENT, Names};
+use super::{Cluster, gitops};
 use crate::error::{Exit, Failure};
 
 /// A Deployment and its Services.
@@ -276,6 +276,13 @@ fn swappable(
     if spec.external_traffic_policy.as_deref() == Some("Local") {
         warnings.push(format!(
             "Service {name} has externalTrafficPolicy Local: its load balancer needs seconds to follow"
+        ));
+    }
+    if let Some(manager) = gitops::will_revert(service) {
+        let fixes = manager.settings(&service.namespace().unwrap_or_default()).join("\n  ");
+        warnings.push(format!(
+            "{} manages Service {name} and will put it back, which ends the session; to keep it:\n  {fixes}",
+            manager.name
         ));
     }
     let mut ports = Vec::new();

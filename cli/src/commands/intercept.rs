@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use nix::sys::signal::Signal;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tunnel::identity::KeyPair;
 use tunnel::message::Unavailable;
 use tunnel::status::{Link, Phase, Port, Process, Serving, Session};
 
+mod keeper;
 mod ports;
 
 use self::ports::{Mapping, describe, ports};
@@ -25,12 +27,16 @@ use crate::cluster::{Cluster, agent_pod, key, names, preflight, repair};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::sandbox;
-use crate::session::attach::{Attached, Ended, Making, Wanted, alone, attach, lost};
+use crate::session::attach::{Attached, Ended, Making, Wanted, attach};
+use crate::session::follow::follow;
 use crate::session::leave::leave;
+use crate::session::seat::alone;
 use crate::session::socket::{LeaveRequest, Socket};
 use crate::session::status::{Board, line};
 use crate::session::{Context, keep};
 
+/// What the session is just changing in the cluster may take so long to be answered when it is asked to end.
+const SETTLE: Duration = Duration::from_secs(5);
 /// Terminals that may ask a session to leave at once.
 const LEAVERS: usize = 16;
 
@@ -44,8 +50,8 @@ enum Why {
     Asked(LeaveRequest),
     /// The record was deleted by somebody.
     RecordGone,
-    /// The agent is gone for good.
-    Lost(String),
+    /// It can't go on.
+    Over(Failure),
 }
 
 /// Runs a session to its end; returns the exit status.
@@ -119,7 +125,10 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
         target: target.names.target.clone(),
         services: target.services.iter().map(|service| service.name.clone()).collect(),
     };
-    with_record(&context, &target, making, wanted, signals).await
+    let keeper = keeper::Beside::start(&context, &target, &bundle, &making.parts, &wanted.session);
+    let ended = with_record(&context, &target, making, wanted, signals).await;
+    keeper.end().await;
+    ended
 }
 
 /// From here on there is something to undo.
@@ -146,7 +155,7 @@ async fn with_record(
     let keeping = keep::run(context, &making.record);
     tokio::pin!(serve, keeping);
 
-    let attaching = attach(context, &making, wanted);
+    let attaching = attach(context, &making, &wanted);
     let attached = tokio::select! {
         attached = attaching => attached.map_err(Some),
         signal = signals.first() => { output.clear(); output.say(&format!("{signal}: undoing what was made")); Err(None) }
@@ -154,7 +163,7 @@ async fn with_record(
         Some(asked) = leave_rx.recv() => { drop(asked); Err(None) }
         () = &mut serve => Err(None),
     };
-    let attached = match attached {
+    let mut attached = match attached {
         Ok(attached) => attached,
         Err(ended) => {
             undo(context, &making.record).await?;
@@ -187,23 +196,36 @@ async fn with_record(
     context.board.change(|session| session.phase = Phase::Attached);
     ready(context);
 
+    let process = attached.process.take();
+    let exit = async {
+        match &process {
+            Some(process) => process.wait().await,
+            None => std::future::pending().await,
+        }
+    };
+    let (stop_tx, stop) = watch::channel(false);
+    let following = follow(context, &making, &services, &mut attached, stop);
     let why = {
-        let Attached { connection, process, .. } = &attached;
-        let exit = async {
-            match process {
-                Some(process) => process.wait().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
+        tokio::pin!(following);
+        let why = tokio::select! {
             signal = signals.first() => Why::Signal(signal),
             exit = exit => Why::Process(exit),
             Some(asked) = leave_rx.recv() => Why::Asked(asked),
             () = &mut keeping => Why::RecordGone,
-            error = lost(connection) => Why::Lost(error.to_string()),
+            over = &mut following => match over {
+                Err(failure) => Why::Over(failure),
+                Ok(()) => Why::Signal(Signal::SIGTERM),
+            },
             () = &mut serve => Why::Signal(Signal::SIGTERM),
+        };
+        if !matches!(why, Why::Over(_)) {
+            // Not dropped: a patch that is under way may still arrive, after the undo.
+            stop_tx.send_replace(true);
+            let _ = tokio::time::timeout(SETTLE, following).await;
         }
+        why
     };
+    attached.process = process;
     finish(context, &making.record, attached, why, &session).await
 }
 
@@ -230,20 +252,12 @@ async fn finish(
             asked = Some(done);
         }
         Why::RecordGone => failure = Some(ended_elsewhere(session)),
-        Why::Lost(why) => {
-            failure = Some(
-                Failure::new("DB-TUNNEL-004", Exit::Cluster, "the agent is gone")
-                    .why(why)
-                    .fix("devbridge intercept again"),
-            );
-        }
+        Why::Over(over) => failure = Some(over),
     }
     let left = leave(context, record, attached, signal).await;
     let answer = left.as_ref().map(|_| ()).map_err(|(failure, _)| failure.to_string());
     if let Some(asked) = asked {
-        // The one who asked may have gone; and the answer must be written before this process ends.
-        let _ = asked.send(answer);
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        asked.answer(answer).await;
     }
     match (left, failure) {
         (Err((failure, _)), _) => {

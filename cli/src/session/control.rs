@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant, MissedTickBehavior};
-use tunnel::message::{Counters, MAX_MESSAGE, Open, Original, Probed, ToAgent, ToLaptop, Unavailable};
+use tunnel::message::{MAX_MESSAGE, Open, Original, Probed, ToAgent, ToLaptop, Unavailable};
 use tunnel::status::Link;
 use tunnel::{Connection, Flow, Priority, version};
 
@@ -163,7 +163,7 @@ async fn converse(
         while let Ok(Some(message)) = recv.message::<ToLaptop>(MAX_MESSAGE).await {
             match message {
                 ToLaptop::Pong(number) => drop(pongs_tx.try_send(number)),
-                ToLaptop::Counters(counters) => count(&hear_board, counters),
+                ToLaptop::Counters(counters) => hear_board.count(counters),
                 answer => drop(answers.send(answer).await),
             }
         }
@@ -204,13 +204,4 @@ async fn converse(
         () = hear => {}
         () = speak => {}
     }
-}
-
-fn count(board: &Board, counters: Counters) {
-    board.change(|session| {
-        session.requests.laptop = counters.laptop;
-        session.requests.originals = counters.originals;
-        session.requests.failed = counters.failed;
-        session.requests.open = counters.open;
-    });
 }

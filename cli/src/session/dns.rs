@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time;
+use tunnel::Priority;
 use tunnel::message::Open;
 use tunnel::tasks::Tasks;
-use tunnel::{Connection, Priority};
 
+use super::current::Current;
 use super::status::Board;
 use crate::sandbox;
 
@@ -20,15 +21,15 @@ const MAX_QUESTIONS: usize = 1024;
 const ANSWER: Duration = Duration::from_secs(8);
 
 /// Answers questions until the sandbox ends.
-pub async fn run(captured: sandbox::CapturedDns, connection: Connection, board: Board) {
+pub async fn run(captured: sandbox::CapturedDns, current: Current, board: Board) {
     let captured = Arc::new(captured);
     let questions = Tasks::default();
     let limit = Arc::new(Semaphore::new(MAX_QUESTIONS));
     while let Ok((question, asker)) = captured.recv().await {
         let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
-        let (captured, connection, board) = (captured.clone(), connection.clone(), board.clone());
+        let (captured, current, board) = (captured.clone(), current.clone(), board.clone());
         questions.spawn_until_stopped(async move {
-            let answer = time::timeout(ANSWER, ask(&connection, &question)).await;
+            let answer = time::timeout(ANSWER, ask(current, &question)).await;
             let answered = matches!(answer, Ok(Ok(_)));
             if let Ok(Ok(bytes)) = answer {
                 // The process may have stopped waiting.
@@ -43,9 +44,9 @@ pub async fn run(captured: sandbox::CapturedDns, connection: Connection, board: 
     }
 }
 
-async fn ask(connection: &Connection, question: &[u8]) -> std::io::Result<Vec<u8>> {
+async fn ask(mut current: Current, question: &[u8]) -> std::io::Result<Vec<u8>> {
     let length = u16::try_from(question.len()).map_err(std::io::Error::other)?;
-    let mut flow = connection.open(&Open::Dns, Priority::Control).await.map_err(std::io::Error::other)?;
+    let mut flow = current.open(&Open::Dns, Priority::Control).await.map_err(std::io::Error::other)?;
     let mut message = length.to_be_bytes().to_vec();
     message.extend_from_slice(question);
     flow.send.write_all(&message).await?;

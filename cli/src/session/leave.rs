@@ -7,7 +7,7 @@ use tokio::time;
 use tunnel::status::Phase;
 
 use super::Context;
-use super::attach::{Attached, is_up};
+use super::attach::Attached;
 use crate::cluster::key;
 use crate::cluster::record::Record;
 use crate::error::Failure;
@@ -40,7 +40,7 @@ pub async fn leave(
     attached: Attached,
     signal: Option<Signal>,
 ) -> Result<Option<sandbox::Exit>, (Failure, Option<sandbox::Exit>)> {
-    let Attached { connection, mut control, process, tasks, .. } = attached;
+    let Attached { mut seat, process, tasks, .. } = attached;
     context.board.change(|session| session.phase = Phase::Leaving);
     let step = context.output.step("key", "leading the Service back to the originals");
     let unset = key::unset(&context.cluster, &context.names.agent).await;
@@ -51,10 +51,10 @@ pub async fn leave(
             format!("{} leads to the originals", services.join(", "))
         });
     }
-    if is_up(&connection) {
+    if let Some(seat) = seat.as_mut().filter(|seat| seat.is_up()) {
         let step = context.output.step("drain", "letting open requests finish");
         let open = context.board.read().requests.open;
-        if control.drain(DRAIN).await {
+        if seat.control.drain(DRAIN).await {
             step.done("open connections moved to the originals");
         } else {
             step.done(&format!(
@@ -72,7 +72,9 @@ pub async fn leave(
         Some(process) => Some(end(process, signal).await),
         None => None,
     };
-    connection.close("the session was left");
+    if let Some(seat) = seat {
+        seat.give_up("the session was left").await;
+    }
     tasks.stop(TASKS).await;
     match unset.map(drop).and(deleted) {
         Ok(()) => Ok(exit),

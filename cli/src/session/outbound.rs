@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time;
+use tunnel::Priority;
 use tunnel::message::{MAX_OPEN, Open, Reply};
 use tunnel::splice::splice;
 use tunnel::tasks::Tasks;
-use tunnel::{Connection, Priority};
 
+use super::current::Current;
 use super::status::Board;
 use crate::sandbox;
 
@@ -26,15 +27,15 @@ const MAX_OPEN_FLOWS: usize = 8192;
 const REPLY: Duration = Duration::from_secs(60);
 
 /// Takes the process's connections until the sandbox ends.
-pub async fn run(captured: sandbox::CapturedTcp, connection: Connection, board: Board) {
+pub async fn run(captured: sandbox::CapturedTcp, current: Current, board: Board) {
     let flows = Tasks::default();
     let limit = Arc::new(Semaphore::new(MAX_OPEN_FLOWS));
     loop {
         let Ok(permit) = limit.clone().acquire_owned().await else { return };
         let Ok((tcp, to)) = captured.accept().await else { return };
-        let (connection, board) = (connection.clone(), board.clone());
+        let (current, board) = (current.clone(), board.clone());
         flows.spawn_until_stopped(async move {
-            let made = carry(tcp, to, &connection).await;
+            let made = carry(tcp, to, current).await;
             board.change(|session| {
                 session.outbound.connections += 1;
                 session.outbound.failed += u64::from(!made);
@@ -45,7 +46,7 @@ pub async fn run(captured: sandbox::CapturedTcp, connection: Connection, board: 
 }
 
 /// Whether the connection was made.
-async fn carry(tcp: TcpStream, to: SocketAddr, connection: &Connection) -> bool {
+async fn carry(tcp: TcpStream, to: SocketAddr, mut current: Current) -> bool {
     let _ = tcp.set_nodelay(true);
     if to.ip() == LAPTOP {
         return match TcpStream::connect((Ipv4Addr::LOCALHOST, to.port())).await {
@@ -53,16 +54,14 @@ async fn carry(tcp: TcpStream, to: SocketAddr, connection: &Connection) -> bool 
             Err(_) => refuse(&tcp),
         };
     }
-    let Ok(mut flow) = connection.open(&Open::Outbound { to }, Priority::Flow).await else {
-        return refuse(&tcp);
+    let opening = async {
+        let mut flow = current.open(&Open::Outbound { to }, Priority::Flow).await.ok()?;
+        let reply = flow.recv.message::<Reply>(MAX_OPEN).await;
+        matches!(reply, Ok(Some(Reply::Accepted))).then_some(flow)
     };
-    match time::timeout(REPLY, flow.recv.message::<Reply>(MAX_OPEN)).await {
-        Ok(Ok(Some(Reply::Accepted))) => {
-            splice(tcp, flow).await;
-            true
-        }
-        _ => refuse(&tcp),
-    }
+    let Ok(Some(flow)) = time::timeout(REPLY, opening).await else { return refuse(&tcp) };
+    splice(tcp, flow).await;
+    true
 }
 
 /// Closing then tells the process "connection reset", the nearest to "refused" that is left.

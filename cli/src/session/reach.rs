@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 use tunnel::carrier::Dial;
@@ -16,7 +18,7 @@ use tunnel::{Connection, Token};
 use super::Context;
 use super::attach::Making;
 use crate::cluster::portforward::PodPort;
-use crate::cluster::start::Seen;
+use crate::cluster::start::{self, Seen, StartError, Started};
 use crate::error::{Exit, Failure, chain};
 
 /// How long an agent may take to listen once its container is known to run.
@@ -28,15 +30,56 @@ const PATIENT: Duration = Duration::from_millis(500);
 /// An agent that is not listening so long after its container runs deserves an explanation.
 const SLOW: Duration = Duration::from_secs(3);
 
-/// Dials the pod that `seen` names until the agent answers. Cancel safe: nothing is left.
+/// An agent at the other end of a tunnel; Kubernetes may not know yet that it runs.
+pub struct Reached<'a> {
+    /// To the agent.
+    pub connection: Connection,
+    /// Name of its pod.
+    pub pod: String,
+    starting: BoxFuture<'a, Result<Started, StartError>>,
+}
+
+impl Reached<'_> {
+    /// Waits until Kubernetes knows that the agent runs.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn started(self) -> Result<Started, StartError> {
+        self.starting.await
+    }
+}
+
+/// Waits for the agent's pod and connects to it. Cancel safe: nothing is left.
 ///
 /// # Errors
-/// The agent is not the one that was made, or did not listen in time.
-pub async fn reach(
+/// The pod does not start, the agent is not the one that was made, or it did not listen in time.
+pub async fn reach<'a>(context: &'a Context, making: &'a Making) -> Result<Reached<'a>, Failure> {
+    let (seen, pod) = watch::channel(Seen::default());
+    let Context { cluster, names, output, .. } = context;
+    let mut starting = start::running(cluster, names, &making.pod.container, output, seen).boxed();
+    let connecting = dial_until_it_answers(context, making, pod);
+    tokio::pin!(connecting);
+    let mut known = false;
+    loop {
+        tokio::select! {
+            connected = &mut connecting => {
+                let (connection, pod) = connected?;
+                return Ok(Reached { connection, pod, starting });
+            }
+            found = &mut starting, if !known => {
+                starting = ready(Ok(found?)).boxed();
+                known = true;
+            }
+        }
+    }
+}
+
+/// Dials the pod that `seen` names until the agent answers.
+async fn dial_until_it_answers(
     context: &Context,
     making: &Making,
     mut seen: watch::Receiver<Seen>,
-) -> Result<Connection, Failure> {
+) -> Result<(Connection, String), Failure> {
     let mut pause = REDIAL;
     let mut running = None;
     let mut told = false;
@@ -51,7 +94,7 @@ pub async fn reach(
             continue;
         };
         let error = match dial(context, making, &pod).await? {
-            Ok(connection) => return Ok(connection),
+            Ok(connection) => return Ok((connection, pod)),
             Err(error) => error,
         };
         let may_listen_yet = matches!(&error, ConnectError::Dial(_) | ConnectError::Carrier(_));
@@ -89,7 +132,7 @@ async fn dial(
     Ok(connect(Connect { keys, agent: making.agent_key, token, dial, resume: tunnel::RESUME }).await)
 }
 
-/// Nothing more is known once the one who watches the pod is gone.
+/// Nothing more is known once the pod is known to run.
 async fn changed(seen: &mut watch::Receiver<Seen>) {
     if seen.changed().await.is_err() {
         std::future::pending().await

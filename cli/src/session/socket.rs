@@ -47,7 +47,20 @@ pub enum Answer {
 }
 
 /// Sent to the session by a client that wants it to end; answered when it has.
-pub type LeaveRequest = oneshot::Sender<Result<(), String>>;
+pub struct LeaveRequest {
+    done: oneshot::Sender<Result<(), String>>,
+    told: oneshot::Receiver<()>,
+}
+
+impl LeaveRequest {
+    /// Tells the client what became of it. Returns when the client has the answer, so that this process may end.
+    pub async fn answer(self, left: Result<(), String>) {
+        if self.done.send(left).is_ok() {
+            // Ends either way when the client's task does.
+            let _ = time::timeout(REQUEST, self.told).await;
+        }
+    }
+}
 
 /// The socket of one session; removed when dropped.
 pub struct Socket {
@@ -97,17 +110,23 @@ async fn serve(stream: UnixStream, board: Board, leave: mpsc::Sender<LeaveReques
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     time::timeout(REQUEST, (&mut stream).take(MAX_LINE).read_line(&mut line)).await??;
+    // Lives until the answer is written.
+    let mut telling_until_written: Option<oneshot::Sender<()>> = None;
     let answer = match serde_json::from_str(&line)? {
         Ask::Status => Answer::Status(Box::new(board.read())),
         Ask::Leave => {
             let (done, ended) = oneshot::channel();
-            leave.send(done).await.map_err(io::Error::other)?;
+            let (telling, told) = oneshot::channel();
+            telling_until_written = Some(telling);
+            leave.send(LeaveRequest { done, told }).await.map_err(io::Error::other)?;
             Answer::Left(ended.await.map_err(io::Error::other)?)
         }
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
-    stream.get_mut().write_all(&text).await
+    let written = stream.get_mut().write_all(&text).await;
+    drop(telling_until_written);
+    written
 }
 
 /// The status of every running session of this user, and the sockets to reach them.

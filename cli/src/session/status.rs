@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tunnel::message::Unavailable;
-use tunnel::status::{Link, Phase, Process, Serving, Session};
+use tunnel::message::{Counters, Unavailable};
+use tunnel::status::{Link, Phase, Process, Requests, Serving, Session};
 
 use crate::output::Output;
 
@@ -64,6 +64,26 @@ impl Board {
             _ => {}
         }
         self.change(|session| session.link = link);
+    }
+
+    /// Takes over what the agent counted, and says so when it had to reset connections.
+    pub fn count(&self, counters: Counters) {
+        let before = self.read().requests;
+        if counters.stalled > before.stalled {
+            self.output.warn(&format!(
+                "the agent has reset {} connections, because one side did not read and what waited took too much memory",
+                counters.stalled - before.stalled
+            ));
+        }
+        self.change(|session| {
+            session.requests = Requests {
+                laptop: counters.laptop,
+                originals: counters.originals,
+                failed: counters.failed,
+                stalled: counters.stalled,
+                open: counters.open,
+            };
+        });
     }
 
     /// Sets the state of the developer's process.

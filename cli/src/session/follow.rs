@@ -1,0 +1,244 @@
+//! Follow: a session that is attached stays so while agents, Services and networks come and go, and never stands in
+//! the way of the originals meanwhile.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the agent's process ends | its bootstrap starts another, which serves the originals; the session takes a seat there |
+//! | its container, pod or node ends | the key off at once; the session takes a seat at the next agent; the key on |
+//! | no way to the agent for a second, while the API server answers | the key off until the way is back |
+//! | a Service has no ready agent behind it | the key off until it has |
+//! | somebody else takes the key off | put on again once; who does it again manages that Service: the session ends |
+//! | the target or its Service is deleted | the session ends |
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use tokio::sync::watch as flag;
+use tokio::time::{self, Instant};
+use tunnel::{Closed, LinkState};
+
+use super::attach::{Attached, Making};
+use super::lead::{self, Astray};
+use super::reach::reach;
+use super::seat::{Seat, report, visible};
+use super::{Context, originals};
+use crate::cluster::api::Doing;
+use crate::cluster::originals::agent_pods;
+use crate::cluster::watch;
+use crate::error::{Exit, Failure};
+
+/// No way to the agent for so long is not one lost packet.
+const AWAY: Duration = Duration::from_secs(1);
+/// Longest wait for the API server to take the key off; without it, the agent and the keeper do what is needed.
+const PATCH: Duration = Duration::from_secs(5);
+/// Pause before another try to find an agent.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Somebody who takes the key off twice in this time does it on purpose.
+const TWICE: Duration = Duration::from_secs(60);
+
+/// What is wrong.
+enum Trouble {
+    /// The agent is another process now; its pod serves the originals.
+    Process,
+    /// The pod of the agent is gone, or about to go.
+    Pod,
+    /// There is no way to the agent, for now.
+    Away,
+    /// A Service does not lead here.
+    Astray(Astray),
+}
+
+/// Keeps the session attached until `stop` is true; then every request that changes something has been answered.
+///
+/// # Flow
+/// See the table above.
+///
+/// # Guarantees
+/// The key is on only while the agent is ready and there was a way to it a second ago.
+///
+/// # Errors
+/// The session can't go on; the caller leaves.
+pub async fn follow(
+    context: &Context,
+    making: &Making,
+    services: &[String],
+    attached: &mut Attached,
+    mut stop: flag::Receiver<bool>,
+) -> Result<(), Failure> {
+    let mut taken_off: Option<Instant> = None;
+    loop {
+        let trouble = match &attached.seat {
+            None => Trouble::Pod,
+            Some(seat) => tokio::select! {
+                () = asked(&mut stop) => return Ok(()),
+                () = target_gone(context) => return Err(target_deleted(context)),
+                trouble = trouble(context, services, seat, attached) => trouble?,
+            },
+        };
+        match &trouble {
+            Trouble::Process => {}
+            Trouble::Pod | Trouble::Away | Trouble::Astray(Astray::Unready) => {
+                let off = time::timeout(PATCH, lead::back(context)).await;
+                if let Err(error) = off.unwrap_or(Ok(())) {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the key stays for now");
+                }
+            }
+            Trouble::Astray(Astray::TakenOff(by)) => {
+                let again = taken_off.replace(Instant::now()).is_some_and(|last| last.elapsed() < TWICE);
+                if again || by.applies {
+                    return Err(lead::taken_off(context, by));
+                }
+            }
+        }
+        tokio::select! {
+            () = asked(&mut stop) => return Ok(()),
+            () = target_gone(context) => return Err(target_deleted(context)),
+            mended = mend(context, making, services, attached, &trouble) => mended?,
+        }
+        lead::here(context, making, services).await?;
+        if matches!(trouble, Trouble::Process | Trouble::Pod) {
+            context.output.state(&format!("at an agent again, in pod {}", attached.started.pod));
+        }
+    }
+}
+
+/// Resolves when something is wrong.
+async fn trouble(
+    context: &Context,
+    services: &[String],
+    seat: &Seat,
+    attached: &Attached,
+) -> Result<Trouble, Failure> {
+    tokio::select! {
+        closed = seat.connection.closed() => Ok(match closed {
+            Closed::Forgotten => Trouble::Process,
+            _ => Trouble::Pod,
+        }),
+        () = pod_gone(context, &attached.started.pod) => Ok(Trouble::Pod),
+        () = away(seat) => Ok(Trouble::Away),
+        astray = lead::astray(context, services, &attached.started) => Ok(Trouble::Astray(astray?)),
+    }
+}
+
+/// Until there is an armed agent that the Services can lead to.
+async fn mend(
+    context: &Context,
+    making: &Making,
+    services: &[String],
+    attached: &mut Attached,
+    trouble: &Trouble,
+) -> Result<(), Failure> {
+    if let (Trouble::Away | Trouble::Astray(_), Some(seat)) = (trouble, &attached.seat) {
+        tokio::select! {
+            () = back(seat) => {
+                let ready = visible(context, services, &attached.started).await;
+                if ready.is_ok() {
+                    return Ok(());
+                }
+            }
+            _ = seat.connection.closed() => {}
+            () = pod_gone(context, &attached.started.pod) => {}
+        }
+    }
+    if let Some(seat) = attached.seat.take() {
+        seat.give_up("the agent was replaced").await;
+    }
+    loop {
+        match next(context, making, services, attached).await {
+            Ok(()) => return Ok(()),
+            Err(failure) => {
+                tracing::debug!(%failure, "no agent yet");
+                time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Takes a seat at the next agent.
+async fn next(
+    context: &Context,
+    making: &Making,
+    services: &[String],
+    attached: &mut Attached,
+) -> Result<(), Failure> {
+    let deployments = context.cluster.api::<Deployment>();
+    let name = &context.names.agent;
+    if deployments.get_opt(name).await.doing(|| format!("read Deployment {name}"))?.is_none() {
+        making.objects.create(&context.cluster, &making.record.owner(), &making.parts).await?;
+    }
+    let known = originals::now(context).await?;
+    let reached = reach(context, making).await?;
+    let mut seat = Seat::take(context, &reached).await?;
+    let probed = seat.originals(context, known).await?;
+    report(&context.output, &probed);
+    seat.arm(attached.requests.clone()).await?;
+    attached.replace.with(seat.connection.clone());
+    attached.seat = Some(seat);
+    attached.started = reached.started().await?;
+    visible(context, services, &attached.started).await
+}
+
+async fn asked(stop: &mut flag::Receiver<bool>) {
+    // Whoever could ask is gone: then nobody does.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Resolves when there has been no way to the agent for [`AWAY`].
+async fn away(seat: &Seat) {
+    let mut link = seat.connection.link();
+    loop {
+        let state = *link.borrow_and_update();
+        let long = async {
+            match state {
+                LinkState::Up => std::future::pending().await,
+                LinkState::Lost { since } => time::sleep_until(since + AWAY).await,
+            }
+        };
+        tokio::select! {
+            () = long => return,
+            changed = link.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Resolves when there is a way to the agent again.
+async fn back(seat: &Seat) {
+    if seat.connection.link().wait_for(|state| *state == LinkState::Up).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Resolves when the pod is gone, ends, or has ended. Not when that can't be known.
+async fn pod_gone(context: &Context, name: &str) {
+    let look = |pods: &[Pod]| {
+        let there = pods.iter().find(|pod| pod.name_any() == name);
+        let lives = there.is_some_and(|pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Failed" | "Succeeded"))
+        });
+        (!lives).then_some(())
+    };
+    let pods = context.cluster.api::<Pod>();
+    if watch::follow(&pods, &agent_pods(&context.names), look).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Resolves when the target's Deployment is deleted. Not when that can't be known.
+async fn target_gone(context: &Context) {
+    let look = |found: &[Deployment]| found.is_empty().then_some(());
+    let deployments = context.cluster.api::<Deployment>();
+    let selection = watch::Selection::name(&context.names.target);
+    if watch::follow(&deployments, &selection, look).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn target_deleted(context: &Context) -> Failure {
+    Failure::new("DB-TARGET-007", Exit::Failure, format!("deployment/{} was deleted", context.names.target))
+        .why("there is nothing left to stand in for")
+}

@@ -1,0 +1,149 @@
+//! Leading Services to the agent and back, while a session lives.
+//!
+//! The key belongs on a Service as long as the agent is ready behind it, and only while nobody else manages that
+//! Service's selector: a controller that puts it back is named, and not fought.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt;
+use tokio::time::{self, Duration};
+
+use super::Context;
+use super::attach::Making;
+use crate::cluster::api::{ApiError, Doing};
+use crate::cluster::gitops::{Manager, who_set_the_selector};
+use crate::cluster::start::Started;
+use crate::cluster::watch::{self, Selection};
+use crate::cluster::{key, names, originals};
+use crate::error::{Exit, Failure};
+
+/// A leave from elsewhere takes the key off, then deletes the record, which ends this session.
+const LEAVE: Duration = Duration::from_secs(2);
+/// An agent that turned unready for less is none the worse for it.
+const UNREADY: Duration = Duration::from_millis(200);
+
+/// How a Service does not lead here.
+pub enum Astray {
+    /// It has no ready agent behind it.
+    Unready,
+    /// The key is off, by somebody else.
+    TakenOff(Manager),
+}
+
+/// Leads all `services` here that don't yet.
+///
+/// # Flow
+/// For each: its selector as it is now; if the agent's pod carries all of it, the key, with a `test` of that selector.
+///
+/// # Guarantees
+/// As [`key::set`].
+///
+/// # Assumptions
+/// The agent is ready behind each of them.
+///
+/// # Errors
+/// A Service is gone, or selects other pods now.
+pub async fn here(context: &Context, making: &Making, services: &[String]) -> Result<(), Failure> {
+    let api = context.cluster.api::<Service>();
+    let labels = making.pod.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
+    for name in services {
+        let service = api.get_opt(name).await.doing(|| format!("read Service {name}"))?;
+        let Some(service) = service.filter(|service| service.metadata.deletion_timestamp.is_none()) else {
+            return Err(Failure::new("DB-SWAP-002", Exit::Failure, format!("Service {name} was deleted"))
+                .why("no requests can come here any more"));
+        };
+        if key::leads_to(&service) == Some(&context.names.agent) {
+            continue;
+        }
+        let selector = service.spec.unwrap_or_default().selector.unwrap_or_default();
+        if !carries(labels, &selector) {
+            return Err(Failure::new(
+                "DB-SWAP-003",
+                Exit::Failure,
+                format!("Service {name} selects other pods now"),
+            )
+            .why("its selector was changed, and the agent stands in for the pods that it selected before")
+            .fix("start again"));
+        }
+        key::set(&context.cluster, name, &selector, &context.names.agent).await?;
+    }
+    Ok(())
+}
+
+/// Leads every Service back to the originals, and says so if one led here.
+///
+/// # Errors
+/// As [`key::unset`].
+pub async fn back(context: &Context) -> Result<(), ApiError> {
+    let led = key::unset(&context.cluster, &context.names.agent).await?;
+    if !led.is_empty() {
+        context.output.state(&format!("no ready agent; {} leads to the originals meanwhile", led.join(", ")));
+    }
+    Ok(())
+}
+
+/// Resolves when one of `services` does not lead to the agent.
+///
+/// # Errors
+/// The API server refuses.
+pub async fn astray(context: &Context, services: &[String], started: &Started) -> Result<Astray, ApiError> {
+    tokio::select! {
+        unready = unready(context, services, started) => unready.map(|()| Astray::Unready),
+        by = taken_off_by(context, services) => by.map(Astray::TakenOff),
+    }
+}
+
+async fn unready(context: &Context, services: &[String], started: &Started) -> Result<(), ApiError> {
+    let api = context.cluster.api::<EndpointSlice>();
+    let name = "kubernetes.io/service-name";
+    let selection = Selection::labels(format!("{name} in ({})", services.join(", ")));
+    let lacking = |slices: &[EndpointSlice]| {
+        services.iter().any(|service| {
+            let own: Vec<_> =
+                slices.iter().filter(|slice| slice.labels().get(name) == Some(service)).cloned().collect();
+            !originals::has_ready(&own, &started.addresses)
+        })
+    };
+    loop {
+        let look = |slices: &[EndpointSlice]| lacking(slices).then_some(());
+        watch::follow(&api, &selection, look).await.doing(|| "watch EndpointSlices".into())?;
+        let look = |slices: &[EndpointSlice]| (!lacking(slices)).then_some(());
+        let soon = time::Instant::now() + UNREADY;
+        let again = watch::until(&api, &selection, soon, look).await;
+        if again.doing(|| "watch EndpointSlices".into())?.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn taken_off_by(context: &Context, services: &[String]) -> Result<Manager, ApiError> {
+    let api = context.cluster.api::<Service>();
+    let agent = context.names.agent.as_str();
+    let look = |found: &[Service]| {
+        let named = |service: &&Service| services.contains(&service.name_any());
+        let mut off = found.iter().filter(named).filter(|service| key::leads_to(service) != Some(agent));
+        // A Service that is gone is found by whoever leads it here again.
+        off.next().map(who_set_the_selector)
+    };
+    let by = watch::follow(&api, &Selection::default(), look).await.doing(|| "watch Services".into())?;
+    time::sleep(LEAVE).await;
+    Ok(by)
+}
+
+/// The session's last words when somebody else manages the Service.
+pub fn taken_off(context: &Context, by: &Manager) -> Failure {
+    let failure = Failure::new("DB-GITOPS-001", Exit::Failure, "the Service was put back by somebody else")
+        .why(format!("{} manages its selector; devbridge does not fight it", by.name));
+    let failure = by.settings(&context.cluster.namespace).into_iter().fold(failure, Failure::fix);
+    failure.fix("then start again")
+}
+
+fn carries(labels: Option<&BTreeMap<String, String>>, selector: &BTreeMap<String, String>) -> bool {
+    let own = |key: &str| key == names::AGENT;
+    selector
+        .iter()
+        .filter(|(key, _)| !own(key))
+        .all(|(key, value)| labels.is_some_and(|labels| labels.get(key) == Some(value)))
+}
