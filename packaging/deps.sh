@@ -42,7 +42,7 @@ forbid "tunnel without features" "messages and status types only" \
   "tokio* quinn* rustls* ring hickory-*" -p devbridge-tunnel --no-default-features
 forbid tui "it draws status; it knows neither Kubernetes nor sockets" \
   "devbridge kube k8s-openapi tokio quinn* rustls* hyper" -p devbridge-tui
-forbid traffic-agent "it has no rights in the cluster and must stay small" \
+forbid traffic-agent "it must stay small; the keeper has its own client (docs/architecture.md)" \
   "devbridge devbridge-tui kube kube-* k8s-openapi ratatui* clap indicatif" -p devbridge-traffic-agent
 only kube "devbridge devbridge-tests"
 only k8s-openapi "devbridge devbridge-tests"

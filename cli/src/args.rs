@@ -36,6 +36,10 @@ pub enum Command {
     Status(Status),
     /// Remove what sessions that died have left in the cluster
     Gc(Gc),
+    /// Install the keeper, which undoes sessions whose laptop died, for developers who may not make one themselves
+    Install(Install),
+    /// Remove the keeper of a namespace
+    Uninstall(Uninstall),
     /// Check what would stop `intercept` from working here, and say how to mend it
     Doctor(Doctor),
     /// Print the version
@@ -128,9 +132,34 @@ pub struct Gc {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
     pub cluster: ClusterArgs,
+    /// All namespaces that you may list
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
     /// Only say what would be removed
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `devbridge install`
+#[derive(Debug, Args)]
+pub struct Install {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// Print the manifests instead, for `kubectl apply --server-side -f -`
+    #[arg(long)]
+    pub print: bool,
+    /// Image to run it in, any that the cluster can pull; default: that of a pod of the namespace
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+}
+
+/// `devbridge uninstall`
+#[derive(Debug, Args)]
+pub struct Uninstall {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
 }
 
 /// `devbridge doctor`

@@ -3,9 +3,11 @@
 pub mod completion;
 pub mod doctor;
 pub mod gc;
+pub mod install;
 pub mod intercept;
 pub mod leave;
 pub mod list;
 pub mod signals;
 pub mod status;
 pub mod table;
+pub mod uninstall;

@@ -28,6 +28,8 @@ pub async fn run(cli: Cli, output: &Output) -> Result<u8, Failure> {
         Command::List(args) => commands::list::run(args, output).await?,
         Command::Status(args) => commands::status::run(args, output).await?,
         Command::Gc(args) => commands::gc::run(args, output).await?,
+        Command::Install(args) => commands::install::run(args, output).await?,
+        Command::Uninstall(args) => commands::uninstall::run(args, output).await?,
         Command::Doctor(args) => commands::doctor::run(args, output).await?,
         Command::Version => output.data(&format!(
             "devbridge {} (protocol {})",

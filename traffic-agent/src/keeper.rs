@@ -35,7 +35,7 @@ pub use server::ServerError;
 
 use crate::{config, health, ready::Ready};
 use api::{Api, ApiError, DEPLOYMENTS, LEASES, PODS, SERVICES, SLICES, encoded};
-use objects::{AGENT, AgentPod, Bare, DEVBRIDGE, INSTALLED, MANAGED_BY, Meta, Pod, Record, Service, Slice};
+use objects::{AGENT, AgentPod, DEVBRIDGE, Exactly, MANAGED_BY, Record, endpoints, led_to, may_end};
 use server::{ACCOUNT, Server};
 use state::{Action, GAP, State, Why};
 
@@ -116,13 +116,11 @@ async fn keep(api: Arc<Api>, ready: &Ready, tasks: &Tasks) {
     tasks.spawn_until_stopped(async move { poll(&polling, polls_tx).await });
     let anew = anew_rx.clone();
     tasks.spawn_until_stopped(async move {
-        let led = |service: Service| service.leads_to().map(str::to_owned);
-        following.follow(SERVICES, led, services_tx, anew).await;
+        following.follow(SERVICES, led_to, services_tx, anew).await;
     });
     let following = Arc::clone(&api);
     tasks.spawn_until_stopped(async move {
-        let of = |slice: Slice| slice.read().map(|(service, ready)| (service.to_owned(), ready));
-        following.follow(SLICES, of, slices_tx, anew_rx).await;
+        following.follow(SLICES, endpoints, slices_tx, anew_rx).await;
     });
 
     let mut state = State::new();
@@ -194,12 +192,12 @@ async fn poll(api: &Api, polls_tx: mpsc::Sender<Polled>) {
     loop {
         every.tick().await;
         let asked = Instant::now();
-        let (leases, pods) = tokio::join!(api.list::<Bare>(LEASES, &ours), api.list::<Pod>(PODS, &agents));
+        let (leases, pods) = tokio::join!(api.list(LEASES, &ours), api.list(PODS, &agents));
         let polled = match (leases, pods) {
             (Ok((leases, _)), Ok((pods, _))) => Polled {
                 asked,
-                records: leases.into_iter().filter_map(Record::read).collect(),
-                pods: pods.into_iter().filter_map(AgentPod::read).collect(),
+                records: leases.iter().filter_map(Record::read).collect(),
+                pods: pods.iter().filter_map(AgentPod::read).collect(),
             },
             (Err(error), _) | (_, Err(error)) => {
                 if !told {
@@ -226,15 +224,12 @@ async fn act(api: &Api, action: &Action) {
             Ok(false) => return,
             Err(error) => Err(error),
         },
-        Action::DeleteRecord { name, uid, version } => {
-            let seen = Meta {
-                name: name.clone(),
-                uid: uid.clone(),
-                resource_version: version.clone(),
-                ..Meta::default()
-            };
-            info!(%name, "nobody renews this record: deleting it, and all that it owns goes with it");
-            api.delete(LEASES, &seen).await
+        Action::DeleteRecord(lease) => {
+            info!(
+                name = lease.name,
+                "nobody renews this record: deleting it, and all that it owns goes with it"
+            );
+            api.delete(LEASES, lease).await
         }
         Action::End => end(api).await,
     };
@@ -250,8 +245,8 @@ async fn take_key(api: &Api, service: &str, agent: &str, why: Why) -> Result<boo
     if why == Why::NoEndpoint {
         // Services and endpoints are watched side by side, and one may be behind.
         let selector = encoded(&format!("kubernetes.io/service-name={service}"));
-        let (slices, _) = api.list::<Slice>(SLICES, &selector).await?;
-        if slices.iter().filter_map(Slice::read).any(|(_, ready)| ready) {
+        let (slices, _) = api.list(SLICES, &selector).await?;
+        if slices.iter().filter_map(endpoints).any(|(_, ready)| ready) {
             return Ok(false);
         }
     }
@@ -264,17 +259,15 @@ async fn take_key(api: &Api, service: &str, agent: &str, why: Why) -> Result<boo
 /// A session that uses this keeper first makes its record and then marks the Deployment. So, as the Deployment is read
 /// before the records and deleted only if it has not changed since, no session is left without a keeper unawares.
 async fn end(api: &Api) -> Result<(), ApiError> {
-    let own: Bare = api.get(DEPLOYMENTS, NAME).await?;
-    if own.metadata.annotations.contains_key(INSTALLED) || own.metadata.deletion_timestamp.is_some() {
-        return Ok(());
-    }
+    let own = api.get(DEPLOYMENTS, NAME).await?;
+    let Some(exactly) = Exactly::read(&own).filter(|_| may_end(&own)) else { return Ok(()) };
     let ours = encoded(&format!("{MANAGED_BY}={DEVBRIDGE}"));
-    let (leases, _) = api.list::<Bare>(LEASES, &ours).await?;
-    if leases.into_iter().any(|lease| Record::read(lease).is_some()) {
+    let (leases, _) = api.list(LEASES, &ours).await?;
+    if leases.iter().any(|lease| Record::read(lease).is_some()) {
         return Ok(());
     }
     info!("nothing is left to keep: ending");
-    api.delete(DEPLOYMENTS, &own.metadata).await
+    api.delete(DEPLOYMENTS, &exactly).await
 }
 
 fn every(period: Duration) -> time::Interval {

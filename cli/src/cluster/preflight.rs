@@ -19,7 +19,7 @@ use super::objects::Objects;
 use crate::error::{Exit, Failure};
 
 /// Verb, API group, resource, subresource.
-type Right = (&'static str, &'static str, &'static str, &'static str);
+pub type Right = (&'static str, &'static str, &'static str, &'static str);
 
 /// What a swap needs; all of it is in the built-in role `edit`.
 pub const RIGHTS: &[Right] = &[
@@ -49,7 +49,15 @@ pub const RIGHTS: &[Right] = &[
 /// # Errors
 /// The API server can't be reached.
 pub async fn missing_rights(cluster: &Cluster) -> Result<Vec<String>, ApiError> {
-    let reviews = RIGHTS.iter().map(async |right| {
+    lacking(cluster, RIGHTS).await
+}
+
+/// The `rights` that the user lacks, as `create pods/portforward`.
+///
+/// # Errors
+/// The API server can't be reached.
+pub async fn lacking(cluster: &Cluster, rights: &[Right]) -> Result<Vec<String>, ApiError> {
+    let reviews = rights.iter().map(async |right| {
         let allowed = allowed(cluster, *right).await?;
         Ok::<_, ApiError>((right, allowed))
     });

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::Cluster;
 use super::api::{ApiError, Doing};
 use super::key;
-use super::names::{DEVBRIDGE, MANAGED_BY, MANAGER, TARGET};
+use super::names::{AGENT, DEVBRIDGE, MANAGED_BY, MANAGER, TARGET};
 use super::target::Target;
 use crate::error::{Exit, Failure};
 
@@ -217,6 +217,8 @@ fn lease(namespace: &str, target: &Target, session: &str, who: &str) -> Lease {
         (SERVICES.into(), services.join(",")),
         (UNDO.into(), undo.join("\n")),
         (VERSION.into(), env!("CARGO_PKG_VERSION").into()),
+        // By this the keeper knows which keys belong to a record.
+        (AGENT.into(), target.names.agent.clone()),
     ]);
     Lease {
         metadata: ObjectMeta {

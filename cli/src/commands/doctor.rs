@@ -10,7 +10,7 @@ use tunnel::carrier::Dial;
 use crate::args::{Doctor, Format};
 use crate::bundle::Bundle;
 use crate::cluster::portforward::PodPort;
-use crate::cluster::{Cluster, preflight};
+use crate::cluster::{Cluster, keeper, preflight};
 use crate::error::{Exit, Failure, chain};
 use crate::output::Output;
 use crate::sandbox;
@@ -49,12 +49,17 @@ pub async fn run(args: Doctor, output: &Output) -> Result<(), Failure> {
                 }
                 Ok(version) => {
                     checks.push(("cluster", Found::Ok(format!("Kubernetes {}", version.git_version))));
-                    let (rights, security, forward) =
-                        tokio::join!(rights(&cluster), pod_security(&cluster), port_forward(&cluster));
+                    let (rights, security, forward, keeper) = tokio::join!(
+                        rights(&cluster),
+                        pod_security(&cluster),
+                        port_forward(&cluster),
+                        keeper(&cluster)
+                    );
                     checks.extend([
                         ("rights", rights),
                         ("pod security", security),
                         ("port-forward", forward),
+                        ("keeper", keeper),
                     ]);
                 }
             }
@@ -182,5 +187,31 @@ async fn port_forward(cluster: &Cluster) -> Found {
                 Err(_) => Found::Fail(format!("to pod {name}: no answer from the pod"), fix.into()),
             }
         }
+    }
+}
+
+/// Who cleans up when this laptop dies.
+async fn keeper(cluster: &Cluster) -> Found {
+    let install = format!("somebody with the role `admin`: devbridge install -n {}", cluster.namespace);
+    match tokio::try_join!(keeper::find(cluster), preflight::lacking(cluster, keeper::RIGHTS)) {
+        Ok((Some(there), _)) if there.ready => {
+            let whose = if there.installed { "is installed" } else { "is there while a session is" };
+            Found::Ok(format!("{whose}, and watches"))
+        }
+        Ok((Some(_), _)) => Found::Warn(
+            "its pod is not ready: nobody cleans up if this laptop dies".into(),
+            format!("kubectl -n {} describe pods -l {}", cluster.namespace, keeper::KEEPER),
+        ),
+        Ok((None, lacking)) if lacking.is_empty() => {
+            Found::Ok("none now; `intercept` makes one while a session is".into())
+        }
+        Ok((None, lacking)) => Found::Warn(
+            format!(
+                "none, and you may not make one ({}): nobody cleans up if this laptop dies",
+                lacking.join(", ")
+            ),
+            install,
+        ),
+        Err(error) => failed(&error.into()),
     }
 }

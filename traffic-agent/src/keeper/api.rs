@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, io, time::Duration};
 
-use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::{sync::watch, time};
 use tracing::debug;
 
 use super::{
     http::Answer,
-    objects::{AGENT, Meta},
+    objects::{AGENT, Exactly},
     server::{Connection, Server},
 };
 
@@ -66,28 +65,6 @@ pub(super) const SLICES: Kind = Kind("apis/discovery.k8s.io/v1", "endpointslices
 pub(super) const PODS: Kind = Kind("api/v1", "pods");
 pub(super) const DEPLOYMENTS: Kind = Kind("apis/apps/v1", "deployments");
 
-#[derive(Deserialize)]
-struct List<T> {
-    metadata: ListMeta,
-    // Go writes an empty list as `null` now and then.
-    items: Option<Vec<T>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct ListMeta {
-    resource_version: String,
-    #[serde(rename = "continue")]
-    more: String,
-}
-
-#[derive(Deserialize)]
-struct Event {
-    #[serde(rename = "type")]
-    kind: String,
-    object: Value,
-}
-
 impl Api {
     pub(super) fn new(server: Server, namespace: String) -> Self {
         Self { server, namespace }
@@ -97,11 +74,7 @@ impl Api {
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub(super) async fn list<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        labels: &str,
-    ) -> Result<(Vec<T>, String), ApiError> {
+    pub(super) async fn list(&self, kind: Kind, labels: &str) -> Result<(Vec<Value>, String), ApiError> {
         let (mut all, mut version, mut more) = (Vec::new(), String::new(), String::new());
         loop {
             let path = format!(
@@ -109,15 +82,18 @@ impl Api {
                 self.path(kind, ""),
                 encoded(&more)
             );
-            let list: List<T> = serde_json::from_slice(&self.ask("GET", &path, None).await?)?;
-            all.extend(list.items.into_iter().flatten());
-            if version.is_empty() {
-                version = list.metadata.resource_version;
+            let mut list: Value = serde_json::from_slice(&self.ask("GET", &path, None).await?)?;
+            if let Value::Array(items) = list["items"].take() {
+                all.extend(items);
             }
-            if list.metadata.more.is_empty() {
+            let text = |key: &str| list["metadata"][key].as_str().unwrap_or_default().to_owned();
+            if version.is_empty() {
+                version = text("resourceVersion");
+            }
+            more = text("continue");
+            if more.is_empty() {
                 return Ok((all, version));
             }
-            more = list.metadata.more;
         }
     }
 
@@ -125,7 +101,7 @@ impl Api {
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub(super) async fn get<T: DeserializeOwned>(&self, kind: Kind, name: &str) -> Result<T, ApiError> {
+    pub(super) async fn get(&self, kind: Kind, name: &str) -> Result<Value, ApiError> {
         Ok(serde_json::from_slice(&self.ask("GET", &self.path(kind, name), None).await?)?)
     }
 
@@ -146,10 +122,10 @@ impl Api {
     ///
     /// # Errors
     /// See [`ApiError`]; a conflict when it has changed.
-    pub(super) async fn delete(&self, kind: Kind, seen: &Meta) -> Result<(), ApiError> {
+    pub(super) async fn delete(&self, kind: Kind, seen: &Exactly) -> Result<(), ApiError> {
         let options = json!({
             "propagationPolicy": "Background",
-            "preconditions": {"uid": seen.uid, "resourceVersion": seen.resource_version},
+            "preconditions": {"uid": seen.uid, "resourceVersion": seen.version},
         })
         .to_string();
         let body = Some(("application/json", options.as_bytes()));
@@ -158,10 +134,10 @@ impl Api {
 
     /// Keeps `set` equal to all objects of a kind, as far as `read` takes them, under their names. Ends when nobody reads
     /// `set` any more; starts anew when `anew` changes. Cancel safe.
-    pub(super) async fn follow<T: DeserializeOwned, V>(
+    pub(super) async fn follow<V>(
         &self,
         kind: Kind,
-        read: impl Fn(T) -> Option<V>,
+        read: impl Fn(&Value) -> Option<V>,
         set: watch::Sender<Option<BTreeMap<String, V>>>,
         mut anew: watch::Receiver<u64>,
     ) {
@@ -178,21 +154,15 @@ impl Api {
         }
     }
 
-    async fn follow_once<T: DeserializeOwned, V>(
+    async fn follow_once<V>(
         &self,
         kind: Kind,
-        read: impl Fn(T) -> Option<V>,
+        read: impl Fn(&Value) -> Option<V>,
         set: &watch::Sender<Option<BTreeMap<String, V>>>,
     ) -> Result<(), ApiError> {
-        let (all, version) = self.list::<Value>(kind, "").await?;
-        let mut first = BTreeMap::new();
-        for object in all {
-            let name = name_of(&object);
-            if let Some(value) = serde_json::from_value(object).ok().and_then(&read) {
-                first.insert(name, value);
-            }
-        }
-        set.send_replace(Some(first));
+        let (all, version) = self.list(kind, "").await?;
+        let first = all.iter().filter_map(|object| Some((name_of(object), read(object)?)));
+        set.send_replace(Some(first.collect()));
         let path =
             format!("{}?watch=1&timeoutSeconds={WATCH}&resourceVersion={version}", self.path(kind, ""));
         let mut answer = self.begin("GET", &path, None).await?;
@@ -205,17 +175,16 @@ impl Api {
             let more = more.map_err(|_| ApiError::Slow)??;
             while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = lines.drain(..=end).collect();
-                let Event { kind, object } = serde_json::from_slice(&line)?;
-                let name = name_of(&object);
-                let value = match kind.as_str() {
-                    "ADDED" | "MODIFIED" => serde_json::from_value(object).ok().and_then(&read),
-                    "DELETED" => None,
+                let event: Value = serde_json::from_slice(&line)?;
+                let object = &event["object"];
+                let name = name_of(object);
+                let value = match event["type"].as_str() {
+                    Some("ADDED" | "MODIFIED") => read(object),
+                    Some("DELETED") => None,
                     // "Too old", usually.
                     _ => {
-                        return Err(ApiError::Refused(
-                            410,
-                            object["message"].as_str().unwrap_or_default().into(),
-                        ));
+                        let why = object["message"].as_str().unwrap_or_default();
+                        return Err(ApiError::Refused(410, why.to_owned()));
                     }
                 };
                 set.send_modify(|set| {

@@ -3,9 +3,9 @@
 //! Anybody with `edit` may have written them. So little is read, and each value is checked where it is read: a name that
 //! could not be one of Kubernetes' never comes further.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 /// Label on everything that devbridge makes.
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -16,7 +16,7 @@ pub(super) const TARGET: &str = "devbridge.dev/target";
 /// Label on agent pods, key in a swapped Service's selector, annotation on a record: the agent's name.
 pub(super) const AGENT: &str = "devbridge.dev/agent";
 /// Annotation on the keeper's Deployment: somebody installed it, and only somebody removes it.
-pub(super) const INSTALLED: &str = "devbridge.dev/installed";
+const INSTALLED: &str = "devbridge.dev/installed";
 /// How names of records begin.
 const RECORD: &str = "devbridge-";
 /// Label on an EndpointSlice: its Service.
@@ -26,142 +26,59 @@ const LABEL: usize = 63;
 /// Longest name.
 const NAME: usize = 253;
 
-type Map = BTreeMap<String, String>;
-
-/// What every object has.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Meta {
+/// One state of one object: what is deleted must still be this.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Exactly {
     pub(super) name: String,
     pub(super) uid: String,
-    pub(super) resource_version: String,
-    pub(super) deletion_timestamp: Option<String>,
-    pub(super) labels: Map,
-    pub(super) annotations: Map,
+    pub(super) version: String,
 }
 
-/// An object of which only this much is read: Leases, Deployments.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Bare {
-    pub(super) metadata: Meta,
+impl Exactly {
+    /// `None` without a name that can be one, or without a uid.
+    pub(super) fn read(object: &Value) -> Option<Self> {
+        let text = |key: &str| object["metadata"][key].as_str().map(str::to_owned);
+        let (name, uid, version) = (text("name")?, text("uid")?, text("resourceVersion")?);
+        is_name(&name, NAME).then_some(Self { name, uid, version })
+    }
 }
 
 /// A record as the keeper sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    pub(super) name: String,
-    pub(super) uid: String,
-    pub(super) version: String,
+    pub(super) lease: Exactly,
     /// The agent that it holds; `None` when what it says can't be an agent's name.
     pub(super) agent: Option<String>,
 }
 
 impl Record {
     /// A Lease that carries our labels and a name like ours; anything else is none of the keeper's business.
-    pub(super) fn read(lease: Bare) -> Option<Self> {
-        let Meta { name, uid, resource_version, mut annotations, labels, .. } = lease.metadata;
-        let ours = labels.get(MANAGED_BY).is_some_and(|by| by == DEVBRIDGE) && labels.contains_key(TARGET);
-        let plain = name.starts_with(RECORD) && is_name(&name, NAME) && !uid.is_empty();
-        let agent = annotations.remove(AGENT).filter(|agent| is_name(agent, LABEL));
-        (ours && plain).then_some(Self { name, uid, version: resource_version, agent })
+    pub(super) fn read(lease: &Value) -> Option<Self> {
+        let labels = &lease["metadata"]["labels"];
+        let ours = labels[MANAGED_BY] == DEVBRIDGE && labels[TARGET].is_string();
+        let agent = lease["metadata"]["annotations"][AGENT].as_str();
+        let agent = agent.filter(|agent| is_name(agent, LABEL)).map(str::to_owned);
+        let lease = Exactly::read(lease)?;
+        (ours && lease.name.starts_with(RECORD)).then_some(Self { lease, agent })
     }
 }
 
-/// A Service.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Service {
-    pub(super) metadata: Meta,
-    spec: ServiceSpec,
+/// The agent that a Service of the user's leads to by our key. Not one of ours, and not one whose selector is our key
+/// alone: nobody swapped that, and without the key it would select nothing for ever.
+pub(super) fn led_to(service: &Value) -> Option<String> {
+    let ours = service["metadata"]["labels"][MANAGED_BY] == DEVBRIDGE;
+    let selector = service["spec"]["selector"].as_object()?;
+    let agent = selector.get(AGENT)?.as_str()?;
+    let usable = is_name(service["metadata"]["name"].as_str()?, NAME) && is_name(agent, LABEL);
+    (!ours && usable && selector.len() > 1).then(|| agent.to_owned())
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ServiceSpec {
-    selector: Map,
-}
-
-impl Service {
-    /// The agent that a Service of the user's leads to by our key. Not one of ours, and not one whose selector is our key
-    /// alone: nobody swapped that, and without the key it would select nothing for ever.
-    pub(super) fn leads_to(&self) -> Option<&str> {
-        let ours = self.metadata.labels.get(MANAGED_BY).is_some_and(|by| by == DEVBRIDGE);
-        let agent = self.spec.selector.get(AGENT)?;
-        let usable = is_name(&self.metadata.name, NAME) && is_name(agent, LABEL);
-        (!ours && usable && self.spec.selector.len() > 1).then_some(agent)
-    }
-}
-
-/// An EndpointSlice.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Slice {
-    pub(super) metadata: Meta,
-    // A slice without endpoints may say `null`.
-    endpoints: Option<Vec<Endpoint>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Endpoint {
-    conditions: Conditions,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Conditions {
-    ready: Option<bool>,
-}
-
-impl Slice {
-    /// The Service that it belongs to, and whether it has a ready endpoint. Unknown readiness is ready.
-    pub(super) fn read(&self) -> Option<(&str, bool)> {
-        let service = self.metadata.labels.get(SERVICE_NAME)?;
-        let ready = self.endpoints.iter().flatten().any(|endpoint| endpoint.conditions.ready.unwrap_or(true));
-        Some((service, ready))
-    }
-}
-
-/// A pod, with the label of an agent.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Pod {
-    metadata: Meta,
-    spec: PodSpec,
-    status: PodStatus,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PodSpec {
-    containers: Vec<Container>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Container {
-    readiness_probe: Option<Probe>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Probe {
-    http_get: Option<HttpGet>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct HttpGet {
-    path: String,
-    port: serde_json::Value,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PodStatus {
-    #[serde(rename = "podIP")]
-    pod_ip: String,
+/// The Service that an EndpointSlice belongs to, and whether it has a ready endpoint. Unknown readiness is ready.
+pub(super) fn endpoints(slice: &Value) -> Option<(String, bool)> {
+    let service = slice["metadata"]["labels"][SERVICE_NAME].as_str()?;
+    let mut endpoints = slice["endpoints"].as_array().into_iter().flatten();
+    let ready = endpoints.any(|endpoint| endpoint["conditions"]["ready"].as_bool().unwrap_or(true));
+    Some((service.to_owned(), ready))
 }
 
 /// An agent's pod, as the keeper asks it.
@@ -176,15 +93,27 @@ pub(super) struct AgentPod {
 
 impl AgentPod {
     /// A pod with an address that answers `/readyz` on a port of its own and is not on its way out.
-    pub(super) fn read(pod: Pod) -> Option<Self> {
-        let Meta { uid, mut labels, deletion_timestamp: None, .. } = pod.metadata else { return None };
-        let agent = labels.remove(AGENT).filter(|agent| is_name(agent, LABEL))?;
-        let probes =
-            pod.spec.containers.into_iter().filter_map(|container| container.readiness_probe?.http_get);
-        let probe = { probes }.find(|probe| probe.path == "/readyz")?;
-        let port = u16::try_from(probe.port.as_u64()?).ok()?;
-        Some(Self { uid, agent, ip: pod.status.pod_ip.parse().ok()?, port })
+    pub(super) fn read(pod: &Value) -> Option<Self> {
+        let metadata = &pod["metadata"];
+        let agent = metadata["labels"][AGENT].as_str().filter(|agent| is_name(agent, LABEL))?;
+        let containers = pod["spec"]["containers"].as_array()?;
+        let mut probes = containers.iter().map(|container| &container["readinessProbe"]["httpGet"]);
+        let port = &probes.find(|probe| probe["path"] == "/readyz")?["port"];
+        let going = metadata["deletionTimestamp"].is_string();
+        let read = Self {
+            uid: metadata["uid"].as_str()?.to_owned(),
+            agent: agent.to_owned(),
+            ip: pod["status"]["podIP"].as_str()?.parse().ok()?,
+            port: u16::try_from(port.as_u64()?).ok()?,
+        };
+        (!going).then_some(read)
     }
+}
+
+/// Whether this is a keeper's Deployment that may be deleted by the keeper itself.
+pub(super) fn may_end(deployment: &Value) -> bool {
+    let metadata = &deployment["metadata"];
+    metadata["annotations"][INSTALLED].is_null() && metadata["deletionTimestamp"].is_null()
 }
 
 /// Whether `text` can be a name of Kubernetes': it goes into paths and patches as it is.
@@ -198,12 +127,12 @@ pub(super) fn is_name(text: &str, longest: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     fn record(lease: Value) -> Option<Record> {
-        Record::read(serde_json::from_value(lease).unwrap())
+        Record::read(&lease)
     }
 
     #[test]
@@ -214,7 +143,7 @@ mod tests {
         };
         let ours = json!({MANAGED_BY: DEVBRIDGE, TARGET: "web"});
         let read = record(lease("devbridge-web", ours.clone(), "web-devbridge")).unwrap();
-        assert_eq!((read.version.as_str(), read.agent.as_deref()), ("7", Some("web-devbridge")));
+        assert_eq!((read.lease.version.as_str(), read.agent.as_deref()), ("7", Some("web-devbridge")));
         for (name, labels) in [
             ("kube-scheduler", ours.clone()),
             ("devbridge-../../secrets/x", ours.clone()),
@@ -234,7 +163,7 @@ mod tests {
         let service = |labels: Value, selector: Value| -> Option<String> {
             let object =
                 json!({"metadata": {"name": "web", "labels": labels}, "spec": {"selector": selector}});
-            serde_json::from_value::<Service>(object).unwrap().leads_to().map(str::to_owned)
+            led_to(&object)
         };
         let swapped = json!({"app": "web", AGENT: "web-devbridge"});
         assert_eq!(service(json!({}), swapped.clone()).as_deref(), Some("web-devbridge"));
@@ -253,7 +182,7 @@ mod tests {
             let containers = json!([{"name": "sidecar"}, {"readinessProbe": probe}]);
             let object =
                 json!({"metadata": metadata, "spec": {"containers": containers}, "status": {"podIP": ip}});
-            AgentPod::read(serde_json::from_value(object).unwrap())
+            AgentPod::read(&object)
         };
         assert_eq!(pod("/readyz", json!(8089), "10.0.0.9", json!({})).unwrap().port, 8089);
         assert_eq!(pod("/metrics", json!(8089), "10.0.0.9", json!({})), None);
@@ -265,9 +194,9 @@ mod tests {
 
     #[test]
     fn an_endpoint_of_unknown_readiness_is_ready_and_none_is_not() {
-        let ready = |endpoints: Value| {
-            let object = json!({"metadata": {"labels": {SERVICE_NAME: "web"}}, "endpoints": endpoints});
-            serde_json::from_value::<Slice>(object).unwrap().read().unwrap().1
+        let ready = |list: Value| {
+            let object = json!({"metadata": {"labels": {SERVICE_NAME: "web"}}, "endpoints": list});
+            endpoints(&object).unwrap().1
         };
         assert!(ready(json!([{"conditions": {"ready": false}}, {"conditions": {}}])));
         assert!(!ready(json!([{"conditions": {"ready": false}}])));

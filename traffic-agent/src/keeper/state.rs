@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::objects::{AgentPod, Record};
+use super::objects::{AgentPod, Exactly, Record};
 
 /// A record that did not change for so long has no laptop any more.
 pub(super) const TTL: Duration = Duration::from_secs(15);
@@ -36,7 +36,7 @@ pub(super) enum Action {
     /// Take the key with this value off this Service.
     TakeKey { service: String, agent: String, why: Why },
     /// Delete exactly this record, if it still is as it was seen.
-    DeleteRecord { name: String, uid: String, version: String },
+    DeleteRecord(Exactly),
     /// End: nothing is left to keep.
     End,
 }
@@ -114,9 +114,9 @@ impl State {
         self.heard = Some(Heard { last: asked, since });
         let mut before = std::mem::take(&mut self.records);
         for record in records {
-            let known = before.remove(&record.name).filter(|seen| seen.record == record);
+            let known = before.remove(&record.lease.name).filter(|seen| seen.record == record);
             let first = known.map_or(asked, |seen| seen.since);
-            self.records.insert(record.name.clone(), Seen { record, since: first.max(since) });
+            self.records.insert(record.lease.name.clone(), Seen { record, since: first.max(since) });
         }
         self.idle = if self.records.is_empty() { Some(self.idle.unwrap_or(asked).max(since)) } else { None };
         for swapped in self.swapped.values_mut() {
@@ -176,11 +176,7 @@ impl State {
             })
             .collect();
         let over = self.records.values().filter(|seen| self.unchanged(seen) >= TTL + RESUME);
-        actions.extend(over.map(|Seen { record, .. }| Action::DeleteRecord {
-            name: record.name.clone(),
-            uid: record.uid.clone(),
-            version: record.version.clone(),
-        }));
+        actions.extend(over.map(|seen| Action::DeleteRecord(seen.record.lease.clone())));
         if self.is_idle() {
             actions.push(Action::End);
         }

@@ -43,7 +43,7 @@ impl Story {
             for action in self.state.decide(self.now) {
                 match &action {
                     Action::TakeKey { service, .. } => drop(self.services.remove(service)),
-                    Action::DeleteRecord { name, .. } => self.records.retain(|record| record.name != *name),
+                    Action::DeleteRecord(lease) => self.records.retain(|record| record.lease != *lease),
                     Action::End => {}
                 }
                 done.push(action);
@@ -54,7 +54,7 @@ impl Story {
 
     fn renew(&mut self) {
         for record in &mut self.records {
-            record.version.push('x');
+            record.lease.version.push('x');
         }
     }
 
@@ -69,8 +69,11 @@ impl Story {
 }
 
 fn record(name: &str, version: &str, agent: Option<&str>) -> Record {
-    let agent = agent.map(str::to_owned);
-    Record { name: name.into(), uid: "u".into(), version: version.into(), agent }
+    Record { lease: exactly(name, version), agent: agent.map(str::to_owned) }
+}
+
+fn exactly(name: &str, version: &str) -> Exactly {
+    Exactly { name: name.into(), uid: "u".into(), version: version.into() }
 }
 
 fn pod(uid: &str) -> AgentPod {
@@ -82,7 +85,7 @@ fn key_off(why: Why) -> Action {
 }
 
 fn deleted(version: &str) -> Action {
-    Action::DeleteRecord { name: "devbridge-web".into(), uid: "u".into(), version: version.into() }
+    Action::DeleteRecord(exactly("devbridge-web", version))
 }
 
 #[test]
@@ -201,14 +204,14 @@ fn forged_records_do_nothing_to_what_a_living_session_holds() {
     story.records.append(&mut forged);
     let mut done = Vec::new();
     for _ in 0..18 {
-        story.records[0].version.push('x');
+        story.records[0].lease.version.push('x');
         done.extend(story.pass(5));
     }
     // Nobody renews them, so they go; no Service loses a key, and no Service is touched that has none.
     let names: Vec<_> = done
         .iter()
         .map(|action| match action {
-            Action::DeleteRecord { name, .. } => name.as_str(),
+            Action::DeleteRecord(lease) => lease.name.as_str(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -219,7 +222,7 @@ fn forged_records_do_nothing_to_what_a_living_session_holds() {
 fn a_record_of_the_same_name_that_is_another_one_has_its_own_time() {
     let mut story = Story::swapped();
     story.pass(15);
-    story.records[0].uid = "other".into();
+    story.records[0].lease.uid = "other".into();
     assert_eq!(story.pass(15), []);
     assert_eq!(story.pass(1), [key_off(Why::Abandoned)]);
 }
