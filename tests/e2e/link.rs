@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use harness::{Cut, Echo, Load, Process, Relay, Silent, World, deadline};
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 
 harness::tests![
     an_upload_survives_resets_of_the_laptops_connection,
+    an_upload_survives_ten_seconds_of_silence_and_ten_of_refusal,
     originals_serve_while_the_link_is_silent_and_the_laptop_after_it_is_healed,
 ];
 
 const MIB: u64 = 1 << 20;
+/// For so long the network may be away without a flow being lost.
+const OUTAGE: Duration = Duration::from_secs(10);
 
 /// A session over a link that can be spoiled, whose requests reach the laptop.
 async fn attached(world: &World) -> (Relay, Process) {
@@ -25,25 +28,63 @@ async fn attached(world: &World) -> (Relay, Process) {
 
 async fn an_upload_survives_resets_of_the_laptops_connection(world: World) {
     let (relay, session) = attached(&world).await;
-    // Slow enough to be met in the middle.
-    relay.limit(Some(16 * MIB));
-    let start = relay.to_laptop();
-    let bytes = (64 * MIB).to_string();
-    let upload = world.tool(&["raw", "up", "web:9000", "--bytes", &bytes]).await;
-    let cuts = async {
+    uploads_through(&world, &relay, &session, async |passed: &Passed<'_>| {
         for (after, how) in [(12, Cut::Rst), (28, Cut::Fin), (44, Cut::Rst)] {
-            deadline::eventually(deadline::LOOK, &format!("{after} MiB of the upload"), || async {
-                let arrived = (relay.to_laptop() - start) / MIB;
-                if arrived >= after { Ok(()) } else { Err(format!("{arrived} MiB; {session:?}")) }
-            })
-            .await;
+            passed.mib(after).await;
             relay.cut(how);
         }
-    };
-    let (ended, ()) = tokio::join!(upload.end(Duration::from_secs(60)), cuts);
-    // Both ends hash.
+    })
+    .await;
+}
+
+async fn an_upload_survives_ten_seconds_of_silence_and_ten_of_refusal(world: World) {
+    let (relay, session) = attached(&world).await;
+    uploads_through(&world, &relay, &session, async |passed: &Passed<'_>| {
+        passed.mib(12).await;
+        relay.swallow(Silent::All);
+        time::sleep(OUTAGE).await;
+        relay.heal();
+        passed.mib(36).await;
+        relay.refuse();
+        relay.cut(Cut::Rst);
+        time::sleep(OUTAGE).await;
+        relay.heal();
+    })
+    .await;
+}
+
+/// Sends 64 MiB from inside the cluster to the laptop while something happens to the link. Both ends hash.
+async fn uploads_through(
+    world: &World,
+    relay: &Relay,
+    session: &Process,
+    happens: impl AsyncFnOnce(&Passed<'_>),
+) {
+    // Slow enough to be met in the middle.
+    relay.limit(Some(16 * MIB));
+    let passed = Passed { relay, start: relay.to_laptop(), session };
+    let bytes = (64 * MIB).to_string();
+    let upload = world.tool(&["raw", "up", "web:9000", "--bytes", &bytes]).await;
+    let (ended, ()) = tokio::join!(upload.end(Duration::from_secs(90)), happens(&passed));
     assert!(ended.success, "{:?}\n{session:?}", ended.lines);
     world.laptop_answers("http://web/").await;
+}
+
+/// How much of an upload has reached the laptop.
+struct Passed<'a> {
+    relay: &'a Relay,
+    start: u64,
+    session: &'a Process,
+}
+
+impl Passed<'_> {
+    async fn mib(&self, wanted: u64) {
+        deadline::eventually(deadline::LOOK, &format!("{wanted} MiB of the upload"), || async {
+            let passed = (self.relay.to_laptop() - self.start) / MIB;
+            if passed >= wanted { Ok(()) } else { Err(format!("{passed} MiB; {:?}", self.session)) }
+        })
+        .await;
+    }
 }
 
 async fn originals_serve_while_the_link_is_silent_and_the_laptop_after_it_is_healed(world: World) {
@@ -64,11 +105,6 @@ async fn originals_serve_while_the_link_is_silent_and_the_laptop_after_it_is_hea
     load.answered_by("laptop", 100, deadline::LOOK).await;
     world.note(&format!("link healed: the laptop answers after {:.1} s", began.elapsed().as_secs_f64()));
     let counted = load.end().await;
-    world.note(&format!(
-        "silent link: {} of {} requests failed",
-        counted.failed,
-        counted.failed + counted.ok
-    ));
     let begun: Vec<_> =
         counted.failures.iter().map(|failure| failure.at - failure.after_ms / 1e3 - silent).collect();
     world.note(&format!(

@@ -48,7 +48,7 @@ pub use cluster::Cluster;
 pub use exec::{Ended, Exec};
 pub use load::{Load, RunningLoad};
 pub use manifest::Echo;
-pub use nodes::{ApiServer, Node};
+pub use nodes::{ApiServer, Node, spread};
 pub use process::Process;
 pub use relay::{Cut, Relay, Silent};
 pub use run::{Test, run};

@@ -20,6 +20,20 @@ pub struct Node {
 #[derive(Clone)]
 pub struct ApiServer(World);
 
+/// What a pods' spec must say to run on these nodes, one on each as far as that goes, for [`crate::Echo::spec`].
+pub fn spread(nodes: &[&str], app: &str) -> Value {
+    let one_of = json!([{ "key": "kubernetes.io/hostname", "operator": "In", "values": nodes }]);
+    json!({
+        "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{ "matchExpressions": one_of }],
+        } } },
+        "topologySpreadConstraints": [{
+            "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": { "matchLabels": { "app": app } },
+        }],
+    })
+}
+
 /// A pod's `nodeSelector` that is met by one node.
 pub(crate) fn on(node: &str) -> Value {
     json!({ "kubernetes.io/hostname": node })
