@@ -78,7 +78,7 @@ pub async fn follow(
             },
         };
         match &trouble {
-            Trouble::Process => {}
+            Trouble::Process | Trouble::Astray(Astray::Gone) => {}
             Trouble::Pod | Trouble::Away | Trouble::Astray(Astray::Unready) => {
                 let off = time::timeout(PATCH, lead::back(context)).await;
                 if let Err(error) = off.unwrap_or(Ok(())) {
@@ -91,6 +91,10 @@ pub async fn follow(
                     return Err(lead::taken_off(context, by));
                 }
             }
+        }
+        if matches!(trouble, Trouble::Astray(Astray::Gone)) {
+            lead::here(context, making, services).await?;
+            continue;
         }
         tokio::select! {
             () = asked(&mut stop) => return Ok(()),
@@ -131,19 +135,19 @@ async fn mend(
     trouble: &Trouble,
 ) -> Result<(), Failure> {
     if let (Trouble::Away | Trouble::Astray(_), Some(seat)) = (trouble, &attached.seat) {
+        let mended = async {
+            back(seat).await;
+            visible(context, services, &attached.started).await
+        };
         tokio::select! {
-            () = back(seat) => {
-                let ready = visible(context, services, &attached.started).await;
-                if ready.is_ok() {
-                    return Ok(());
-                }
-            }
+            mended = mended => if mended.is_ok() { return Ok(()) },
             _ = seat.connection.closed() => {}
             () = pod_gone(context, &attached.started.pod) => {}
         }
     }
     if let Some(seat) = attached.seat.take() {
-        seat.give_up("the agent was replaced").await;
+        // What is open there is answered first, while the next seat is taken.
+        attached.tasks.spawn(seat.retire());
     }
     loop {
         match next(context, making, services, attached).await {

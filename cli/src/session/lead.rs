@@ -30,6 +30,8 @@ pub enum Astray {
     Unready,
     /// The key is off, by somebody else.
     TakenOff(Manager),
+    /// It is gone.
+    Gone,
 }
 
 /// Leads all `services` here that don't yet.
@@ -91,7 +93,7 @@ pub async fn back(context: &Context) -> Result<(), ApiError> {
 pub async fn astray(context: &Context, services: &[String], started: &Started) -> Result<Astray, ApiError> {
     tokio::select! {
         unready = unready(context, services, started) => unready.map(|()| Astray::Unready),
-        by = taken_off_by(context, services) => by.map(Astray::TakenOff),
+        changed = changed(context, services) => changed,
     }
 }
 
@@ -118,18 +120,21 @@ async fn unready(context: &Context, services: &[String], started: &Started) -> R
     }
 }
 
-async fn taken_off_by(context: &Context, services: &[String]) -> Result<Manager, ApiError> {
+async fn changed(context: &Context, services: &[String]) -> Result<Astray, ApiError> {
     let api = context.cluster.api::<Service>();
     let agent = context.names.agent.as_str();
     let look = |found: &[Service]| {
-        let named = |service: &&Service| services.contains(&service.name_any());
-        let mut off = found.iter().filter(named).filter(|service| key::leads_to(service) != Some(agent));
-        // A Service that is gone is found by whoever leads it here again.
-        off.next().map(who_set_the_selector)
+        services.iter().find_map(|name| match found.iter().find(|service| service.name_any() == *name) {
+            None => Some(Astray::Gone),
+            Some(service) if key::leads_to(service) != Some(agent) => {
+                Some(Astray::TakenOff(who_set_the_selector(service)))
+            }
+            Some(_) => None,
+        })
     };
-    let by = watch::follow(&api, &Selection::default(), look).await.doing(|| "watch Services".into())?;
+    let how = watch::follow(&api, &Selection::default(), look).await.doing(|| "watch Services".into())?;
     time::sleep(LEAVE).await;
-    Ok(by)
+    Ok(how)
 }
 
 /// The session's last words when somebody else manages the Service.

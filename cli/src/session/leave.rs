@@ -8,13 +8,12 @@ use tunnel::status::Phase;
 
 use super::Context;
 use super::attach::Attached;
+use super::seat::DRAIN;
 use crate::cluster::key;
 use crate::cluster::record::Record;
 use crate::error::Failure;
 use crate::sandbox;
 
-/// Requests under way may take so long; longer ones are cut and said so.
-const DRAIN: Duration = Duration::from_secs(5);
 /// A process that was asked to end has so long.
 const GRACE: Duration = Duration::from_secs(5);
 /// Background work ends at once; this bounds it.

@@ -26,6 +26,8 @@ use crate::output::Output;
 const VISIBLE: Duration = Duration::from_secs(30);
 /// From the key to EndpointSlices without originals: usually some milliseconds.
 const ALONE: Duration = Duration::from_secs(5);
+/// Requests under way may take so long; longer ones are cut.
+pub const DRAIN: Duration = Duration::from_secs(5);
 /// Background work ends at once; this bounds it.
 const TASKS: Duration = Duration::from_secs(1);
 
@@ -84,6 +86,14 @@ impl Seat {
     /// another process now.
     pub async fn lost(&self) -> io::Error {
         io::Error::other(self.connection.closed().await.to_string())
+    }
+
+    /// Lets what is open end, as far as the agent is still there, then gives up.
+    pub async fn retire(mut self) {
+        if self.is_up() {
+            self.control.drain(DRAIN).await;
+        }
+        self.give_up("the agent was replaced").await;
     }
 
     /// Ends the connection and all that belongs to it.
