@@ -9,9 +9,13 @@ use std::{
 };
 
 use tokio::sync::{Semaphore, watch};
-use tunnel::{message::Counters, tasks::Tasks};
+use tunnel::{budget::Budget, message::Counters, tasks::Tasks};
 
 use crate::{laptop::Desk, originals::Originals, ready::Ready};
+
+/// Most bytes that wait for readers that do not read. The agent's pod has the target's memory limit, and what it
+/// needs besides is less than as much again.
+pub(crate) const BUDGET: usize = 48 << 20;
 
 /// One agent process.
 pub(crate) struct Agent {
@@ -25,6 +29,8 @@ pub(crate) struct Agent {
     pub(crate) outbound: Arc<Semaphore>,
     /// Places for callers that wait for the laptop.
     pub(crate) held: Semaphore,
+    /// Memory for what waits for readers that do not read.
+    pub(crate) budget: Budget,
     /// Connections to servers that are being ended cleanly, without their caller.
     pub(crate) partings: Tasks,
     /// Tells this process from one that was started anew.
@@ -67,12 +73,13 @@ impl Counts {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// For the laptop, with its number of open flows.
-    pub(crate) fn snapshot(&self, open: u64) -> Counters {
+    /// For the laptop, with the number of its open flows, and of those that were reset because nobody read.
+    pub(crate) fn snapshot(&self, open: u64, stalled: u64) -> Counters {
         Counters {
             laptop: self.laptop.load(Ordering::Relaxed),
             originals: self.originals.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            stalled,
             open,
         }
     }

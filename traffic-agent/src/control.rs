@@ -33,6 +33,8 @@ use crate::{
     laptop::{Laptop, judge},
 };
 
+/// How late a ping may be while other bytes come.
+const LATE: Duration = Duration::from_secs(8);
 /// How long the probe of the data path may take.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long the laptop may take to make room for a control message.
@@ -204,7 +206,10 @@ impl<'a> Session<'a> {
     /// Brings the laptop's condition up to date; says when to do so again.
     fn judge(&self, link: tunnel::LinkState) -> Option<Instant> {
         let laptop = self.armed.as_ref()?;
-        let (condition, again) = judge(Instant::now(), self.heard, link);
+        // Pings may be late behind a transfer on a slow path, so whatever comes counts. But not for ever: it is the pings
+        // that say that the laptop's end works.
+        let heard = self.heard.max(self.connection.heard().min(self.heard + LATE));
+        let (condition, again) = judge(Instant::now(), heard, link);
         if laptop.condition() != condition {
             info!(session = self.number, ?condition, "laptop");
             laptop.set(condition);
@@ -283,7 +288,7 @@ impl<'a> Session<'a> {
 
     async fn count(&mut self, send: &mut SendHalf) -> Result<(), SessionError> {
         let open = self.armed.as_ref().map_or(0, |laptop| laptop.open());
-        let counters = self.agent.counts.snapshot(open);
+        let counters = self.agent.counts.snapshot(open, self.agent.budget.evicted());
         if counters != self.told {
             self.told = counters;
             tell(send, &ToLaptop::Counters(counters)).await?;

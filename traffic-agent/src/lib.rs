@@ -10,6 +10,7 @@
 mod agent;
 pub mod config;
 mod control;
+pub mod descriptors;
 mod dns;
 mod env;
 mod health;
@@ -31,7 +32,7 @@ use tokio::{
     time,
 };
 use tracing::{info, warn};
-use tunnel::{accept::Acceptor, tasks::Tasks};
+use tunnel::{accept::Acceptor, budget::Budget, tasks::Tasks};
 
 use agent::{Agent, Phase};
 use config::{Config, Keys};
@@ -139,6 +140,7 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         ready: Ready::new(&config.run),
         nameservers: nameservers.servers.clone(),
         outbound: Arc::new(Semaphore::new(outbound::LIMIT)),
+        budget: Budget::new(agent::BUDGET),
         held: Semaphore::new(requests::HELD_LIMIT),
         partings: Tasks::default(),
         boot,

@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 use traffic_agent::{
     Grace, Listeners,
     config::{self, Config},
-    inherited, keeper,
+    descriptors, inherited, keeper,
     nameservers::Nameservers,
     run,
 };
@@ -61,6 +61,7 @@ fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
     let config = Config::read(variables)?;
     // Before anything else opens a descriptor.
     let inherited = inherited::listeners(&config.listen)?;
+    descriptors::raise();
     let keys = config.read_keys()?;
     let nameservers = Nameservers::parse(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default());
 

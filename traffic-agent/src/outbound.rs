@@ -2,15 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use tokio::{net::TcpStream, sync::Semaphore, time};
-use tracing::debug;
+use tokio::{net::TcpStream, time};
+use tracing::{debug, warn};
 use tunnel::{
     Flow,
     message::{MAX_OPEN, Refusal, Reply},
-    splice,
+    splice::{End, splice_within},
 };
 
-use crate::refusal::refusal;
+use crate::{agent::Agent, refusal::refusal};
 
 /// How long a dial may take; the laptop's process would wait longer, but few would wait for it.
 const DIAL: Duration = Duration::from_secs(10);
@@ -18,8 +18,8 @@ const DIAL: Duration = Duration::from_secs(10);
 pub(crate) const LIMIT: usize = 8192;
 
 /// Dials `to`, answers, and carries bytes until both directions have ended. When cancelled, the stream is reset.
-pub(crate) async fn serve(places: &Semaphore, to: SocketAddr, mut flow: Flow) {
-    let Ok(_place) = places.try_acquire() else {
+pub(crate) async fn serve(agent: &Agent, to: SocketAddr, mut flow: Flow) {
+    let Ok(_place) = agent.outbound.try_acquire() else {
         return refuse(flow, Refusal::Unavailable).await;
     };
     let tcp = match time::timeout(DIAL, TcpStream::connect(to)).await {
@@ -37,7 +37,9 @@ pub(crate) async fn serve(places: &Semaphore, to: SocketAddr, mut flow: Flow) {
         debug!(%to, %error, "laptop left meanwhile");
         return;
     }
-    splice::splice(tcp, flow).await;
+    if splice_within(tcp, flow, &agent.budget).await.end == End::Stalled {
+        warn!(%to, "a stalled connection is reset, its memory is needed");
+    }
 }
 
 async fn refuse(mut flow: Flow, refusal: Refusal) {

@@ -67,7 +67,7 @@ pub(crate) async fn accept(
             caller::reset(&tcp);
             continue;
         };
-        let caller = Caller::new(tcp, from, port);
+        let caller = Caller::new(tcp, from, port, &agent.budget);
         let agent = Arc::clone(&agent);
         flows.spawn(async move {
             serve(&agent, caller).await;
@@ -107,6 +107,11 @@ async fn serve(agent: &Agent, mut caller: Caller) {
         match relay::relay(agent, &mut caller, &mut leg).await {
             Ended::Done => return,
             Ended::Reset => return caller.reset(),
+            Ended::Stalled => {
+                warn!(port = caller.port, from = %caller.from, "a stalled connection is reset, its memory is needed");
+                leg.reset();
+                return caller.reset();
+            }
             Ended::Parted => {
                 agent.partings.spawn(leg.part());
                 return caller.part().await;

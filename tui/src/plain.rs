@@ -79,7 +79,7 @@ mod tests {
             serving: Serving::Originals { why: "nothing listens on 127.0.0.1:3000".into() },
             unavailable: Unavailable::Cluster,
             ports: vec![Port { service: 80, container: 8080, laptop: 3000, listening: false }],
-            requests: Requests { laptop: 3, originals: 1, failed: 0, open: 2 },
+            requests: Requests { laptop: 3, originals: 1, failed: 0, stalled: 0, open: 2 },
             outbound: Outbound { connections: 4, failed: 1 },
             dns: Dns { answered: 5, failed: 0 },
         };

@@ -5,12 +5,12 @@
 
 mod desk;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, mpsc},
+    sync::{mpsc, oneshot},
     time,
 };
 use tracing::warn;
@@ -25,7 +25,7 @@ use crate::{
 
 use desk::Desk;
 
-/// Carriers that have not said hello yet.
+/// Carriers that have not said hello yet; for one more, the oldest is dropped.
 const MAX_SILENT: usize = 64;
 /// Sessions that wait for [`Acceptor::accept`].
 const MAX_WAITING: usize = 16;
@@ -108,14 +108,18 @@ pub fn carriers(listener: TcpListener) -> impl Stream<Item = Carrier> + Send + '
 
 async fn receive<S: Stream<Item = Carrier>>(carriers: S, desk: Arc<Desk>) {
     let tasks = Tasks::default();
-    let silent = Arc::new(Semaphore::new(MAX_SILENT));
+    let mut silent = VecDeque::new();
     let mut carriers = pin!(carriers);
-    // The semaphore is never closed.
-    while let Ok(permit) = silent.clone().acquire_owned().await
-        && let Some(carrier) = carriers.next().await
-    {
+    while let Some(carrier) = carriers.next().await {
+        silent.retain(|silent: &oneshot::Sender<()>| !silent.is_closed());
+        if silent.len() >= MAX_SILENT {
+            // A laptop speaks at once, so who has been silent longest is none. Dropping the sender tells its task.
+            silent.pop_front();
+        }
+        let (evict, evicted) = oneshot::channel();
+        silent.push_back(evict);
         let desk = desk.clone();
-        tasks.spawn_until_stopped(async move { desk.receive(carrier, permit).await });
+        tasks.spawn_until_stopped(async move { desk.receive(carrier, evicted).await });
     }
     // No more will come, but some may still be in their handshake.
     tasks.finished().await;

@@ -73,7 +73,7 @@ pub async fn connect(connect: Connect) -> Result<Connection, ConnectError> {
         () = time::sleep(HANDSHAKE_DEADLINE) => return Err(ConnectError::TimedOut),
     };
 
-    let shared = Shared::new(quic, endpoint);
+    let shared = Shared::new(quic, endpoint, link.clone());
     let source = Redial { link: link.clone(), shared: shared.clone(), dial, hello, lost: None, attempt: 0 };
     // Owned by the connection: it ends when that is closed or dropped.
     Tasks::default().spawn(driver::drive(link, shared.clone(), pump, source, resume));

@@ -101,6 +101,7 @@ struct Inner {
 pub(crate) struct Shared {
     pub(crate) quic: quinn::Connection,
     endpoint: quinn::Endpoint,
+    wire: Arc<Link>,
     pub(crate) link: watch::Sender<LinkState>,
     /// Set before quinn is closed by this end; the first one counts.
     why: OnceLock<Closed>,
@@ -109,10 +110,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(quic: quinn::Connection, endpoint: quinn::Endpoint) -> Arc<Self> {
+    pub(crate) fn new(quic: quinn::Connection, endpoint: quinn::Endpoint, wire: Arc<Link>) -> Arc<Self> {
         Arc::new(Self {
             quic,
             endpoint,
+            wire,
             link: watch::Sender::new(LinkState::Up),
             why: OnceLock::new(),
             ended: watch::Sender::new(false),
@@ -122,9 +124,9 @@ impl Shared {
     /// Makes QUIC send something at once, because the carrier is new. The answer shows what the last one has lost;
     /// without it that would be sent again only after a timeout, which may have backed off for long. A changed
     /// socket is what makes quinn do that; it is the same one.
-    pub(crate) fn kick(&self, link: Arc<Link>) {
+    pub(crate) fn kick(&self) {
         // Fails only for a socket without an address.
-        let _ = self.endpoint.rebind_abstract(link);
+        let _ = self.endpoint.rebind_abstract(self.wire.clone());
     }
 
     /// Closes the session; the reason is sent to the other end.
@@ -191,6 +193,13 @@ impl Connection {
     #[must_use]
     pub fn link(&self) -> watch::Receiver<LinkState> {
         self.0.shared.link.subscribe()
+    }
+
+    /// When something last came from the other end, whatever it was: keep-alives are due every second. On a slow path
+    /// that is full, messages may take longer than that.
+    #[must_use]
+    pub fn heard(&self) -> time::Instant {
+        self.0.shared.wire.heard().unwrap_or_else(time::Instant::now)
     }
 
     /// QUIC's estimate of the round trip time, the other end's delay taken off.

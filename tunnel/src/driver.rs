@@ -37,7 +37,7 @@ pub(crate) async fn drive<S: Source>(
     resume: Duration,
 ) {
     let carried = tokio::select! {
-        () = carry(&link, &shared, &mut pump, &mut source, resume) => false,
+        () = carry(&shared, &mut pump, &mut source, resume) => false,
         _ = shared.quic.closed() => *shared.link.borrow() == LinkState::Up,
     };
     if carried {
@@ -48,13 +48,7 @@ pub(crate) async fn drive<S: Source>(
 }
 
 /// Pumps on one carrier after the other, until there is none for too long.
-async fn carry<S: Source>(
-    link: &Arc<Link>,
-    shared: &Shared,
-    pump: &mut Pump,
-    source: &mut S,
-    resume: Duration,
-) {
+async fn carry<S: Source>(shared: &Shared, pump: &mut Pump, source: &mut S, resume: Duration) {
     loop {
         tokio::select! {
             end = &mut *pump => {
@@ -67,7 +61,7 @@ async fn carry<S: Source>(
             next = source.replacement() => {
                 debug!("carrier replaced");
                 *pump = next;
-                shared.kick(link.clone());
+                shared.kick();
                 continue;
             }
             // A carrier that was accepted and says nothing is waited for, but not beyond the resume time.
@@ -78,7 +72,7 @@ async fn carry<S: Source>(
         match time::timeout_at(since + resume, source.next(since)).await {
             Ok(next) => {
                 *pump = next;
-                shared.kick(link.clone());
+                shared.kick();
             }
             Err(_) => return shared.close(Closed::NoCarrier(resume)),
         }

@@ -16,6 +16,8 @@ pub mod accept;
 #[cfg(feature = "tokio")]
 mod backoff;
 #[cfg(feature = "tokio")]
+pub mod budget;
+#[cfg(feature = "tokio")]
 pub mod carrier;
 #[cfg(feature = "tokio")]
 mod congestion;

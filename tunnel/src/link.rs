@@ -17,7 +17,7 @@ use quinn::{
     AsyncUdpSocket, UdpPoller,
     udp::{RecvMeta, Transmit},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     frame::{Decoder, FrameError, MAX_DATAGRAM},
@@ -39,6 +39,8 @@ pub(crate) struct Link {
     flushed: Notify,
     /// quinn has taken datagrams.
     room: Notify,
+    /// When a datagram last came.
+    heard: Mutex<Option<Instant>>,
 }
 
 impl Link {
@@ -84,9 +86,15 @@ impl Link {
         }
     }
 
+    /// When something last came from the other end.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        *lock(&self.heard)
+    }
+
     /// Gives quinn all datagrams that are in `decoder`, and waits while it has too many. When cancelled, those
     /// that are still in the decoder stay there.
     pub(crate) async fn deliver(&self, decoder: &mut Decoder) -> Result<(), FrameError> {
+        *lock(&self.heard) = Some(Instant::now());
         loop {
             let (drained, waiting) = {
                 let mut receiving = lock(&self.receiving);

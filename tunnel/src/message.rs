@@ -166,6 +166,8 @@ pub struct Counters {
     pub originals: u64,
     /// Connections that nobody took.
     pub failed: u64,
+    /// Connections that were reset because one side did not read, and the agent needed the memory.
+    pub stalled: u64,
     /// Connections to the laptop open now.
     pub open: u64,
 }

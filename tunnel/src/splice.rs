@@ -13,7 +13,10 @@ use tokio::{
     net::{TcpStream, tcp::ReadHalf},
 };
 
-use crate::flow::{Flow, StreamError};
+use crate::{
+    budget::Budget,
+    flow::{Flow, StreamError},
+};
 
 /// What passed, and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +40,19 @@ pub enum End {
     FlowReset,
     /// The session ended; the TCP side was reset.
     ConnectionLost,
+    /// Nobody read what came, and its memory was needed; both sides were reset.
+    Stalled,
 }
 
 /// Carries bytes both ways until both directions have ended, or one was broken. Ending is passed on as it comes:
 /// FIN as [`crate::SendHalf::finish`] and back, RST as [`crate::SendHalf::reset`] and [`crate::RecvHalf::stop`] and
 /// back. When cancelled, both sides are reset.
 pub async fn splice(tcp: TcpStream, flow: Flow) -> Spliced {
+    splice_within(tcp, flow, &Budget::unlimited()).await
+}
+
+/// [`splice`], as long as `budget` allows what waits for a side that does not read.
+pub async fn splice_within(tcp: TcpStream, flow: Flow, budget: &Budget) -> Spliced {
     let mut tcp = ResetOnDrop(Some(tcp));
     let Flow { mut send, mut recv } = flow;
     let mut spliced = Spliced { to_flow: 0, to_tcp: 0, end: End::Finished };
@@ -51,8 +61,8 @@ pub async fn splice(tcp: TcpStream, flow: Flow) -> Spliced {
     let (read, mut write) = stream.split();
     let outcome = {
         let stopped = send.stopped();
-        let up = to_flow::run(&read, &mut send, to_flow);
-        let down = to_tcp::run(&mut recv, &mut write, to_tcp);
+        let up = to_flow::run(&read, &mut send, budget, to_flow);
+        let down = to_tcp::run(&mut recv, &mut write, budget, to_tcp);
         tokio::pin!(up, down);
         tokio::select! {
             up = &mut up => match up {

@@ -136,6 +136,8 @@ pub struct Requests {
     pub originals: u64,
     /// Taken by nobody.
     pub failed: u64,
+    /// Reset because one side did not read, and the agent needed the memory.
+    pub stalled: u64,
     /// Open to the laptop now.
     pub open: u64,
 }

@@ -26,9 +26,12 @@ const ALPN: &[u8] = b"devbridge";
 const MIN_DATAGRAM: u16 = 16_000;
 /// Unread bytes per stream: 100 MB/s at a round trip of 40 ms. quinn's windows are static, and a stalled reader
 /// holds a whole one.
-const STREAM_WINDOW: u32 = 4 << 20;
-/// Unread bytes of all streams together: no limit in effect, so that stalled readers never stall the others.
-const CONNECTION_WINDOW: u32 = 1 << 30;
+pub(crate) const STREAM_WINDOW: u32 = 4 << 20;
+/// Unread bytes of all streams together, at the laptop: no limit in effect, so that stalled readers never stall the
+/// others.
+const LAPTOP_WINDOW: u32 = 1 << 30;
+/// The same at the agent. Its budget for stalled readers is less, so this is only for a laptop that floods it.
+const AGENT_WINDOW: u32 = 128 << 20;
 /// Sent bytes that the other end has not acknowledged yet, of all streams together.
 const SEND_WINDOW: u64 = 64 << 20;
 /// Streams that the other end may have open.
@@ -73,7 +76,7 @@ pub(crate) fn client(keys: &KeyPair, agent: PublicKey, resume: Duration) -> Resu
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let tls = QuicClientConfig::try_from(tls).map_err(SetupError::tls)?;
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.transport_config(transport(resume));
+    config.transport_config(transport(resume, LAPTOP_WINDOW));
     Ok(config)
 }
 
@@ -95,7 +98,7 @@ pub(crate) fn server(
     let tls = QuicServerConfig::try_from(tls).map_err(SetupError::tls)?;
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
     config
-        .transport_config(transport(resume))
+        .transport_config(transport(resume, AGENT_WINDOW))
         .migration(false)
         .max_incoming(1)
         .incoming_buffer_size(HANDSHAKE_BUFFER)
@@ -114,7 +117,7 @@ pub(crate) fn endpoint(link: Arc<Link>, server: Option<ServerConfig>) -> Result<
         .map_err(SetupError::Endpoint)
 }
 
-fn transport(resume: Duration) -> Arc<TransportConfig> {
+fn transport(resume: Duration, window: u32) -> Arc<TransportConfig> {
     let idle = resume.saturating_add(IDLE_MARGIN).try_into().ok();
     let mut transport = TransportConfig::default();
     transport
@@ -124,7 +127,7 @@ fn transport(resume: Duration) -> Arc<TransportConfig> {
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(1))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .receive_window(VarInt::from_u32(window))
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None)
         .initial_rtt(FIRST_RTT)

@@ -46,7 +46,7 @@ async fn serve(agent: &Agent, incoming: Incoming, control: &Control) -> Result<(
                 warn!("a second control stream");
             }
         }
-        Open::Outbound { to } => outbound::serve(&agent.outbound, to, flow).await,
+        Open::Outbound { to } => outbound::serve(agent, to, flow).await,
         Open::Dns => match time::timeout(QUESTION, answer_dns(agent, &mut flow)).await {
             Ok(Ok(())) => flow.send.finish(),
             Ok(Err(error)) => debug!(%error, "a question was not answered"),

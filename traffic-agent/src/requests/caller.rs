@@ -2,13 +2,14 @@
 
 use std::{cell::RefCell, io, net::SocketAddr, os::fd::AsRawFd as _, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
 use tokio::{
     net::TcpStream,
     time::{self, Instant},
 };
 use tracing::debug;
+use tunnel::budget::{Backlog, Budget};
 
 use super::{
     exchange::{Exchange, State},
@@ -47,7 +48,7 @@ pub(super) struct Caller {
     /// Read from the caller, not yet taken by whoever serves.
     pub(super) to_leg: Bytes,
     /// Read from whoever serves, not yet taken by the caller.
-    pub(super) to_caller: Bytes,
+    pub(super) to_caller: Backlog,
     /// The caller sends no more.
     pub(super) ended: bool,
     /// Servers in a row that ended the connection before a byte had passed.
@@ -65,7 +66,7 @@ pub(super) enum Read {
 }
 
 impl Caller {
-    pub(super) fn new(tcp: TcpStream, from: SocketAddr, port: u16) -> Self {
+    pub(super) fn new(tcp: TcpStream, from: SocketAddr, port: u16, budget: &Budget) -> Self {
         without_delay(&tcp);
         // A caller whose node is gone would otherwise hold its place for ever.
         if let Err(error) = setsockopt(&tcp, sockopt::KeepAlive, &true)
@@ -81,7 +82,7 @@ impl Caller {
             kept: Kept::default(),
             farewell: Farewell::default(),
             to_leg: Bytes::new(),
-            to_caller: Bytes::new(),
+            to_caller: Backlog::new(budget),
             ended: false,
             fruitless: 0,
             asked: None,
@@ -162,6 +163,15 @@ impl Caller {
             return false;
         }
         matches!(time::timeout(PARKED, self.tcp.peek(&mut [0])).await, Ok(Ok(1..)))
+    }
+
+    /// Gives the caller `bytes`: what it takes at once is not copied. An error shows up at the next write.
+    pub(super) fn give(&mut self, mut bytes: Bytes) {
+        if self.to_caller.is_empty() {
+            let taken = self.tcp.try_write(&bytes).unwrap_or(0);
+            bytes.advance(taken);
+        }
+        self.to_caller.push(bytes);
     }
 
     /// Ends the answer's direction.

@@ -13,7 +13,7 @@ use tokio::time::{self, Instant};
 use super::{
     caller::{Caller, LINGER, Read, read_socket},
     exchange::State,
-    leg::{Got, Leg, Parts},
+    leg::{Got, Leg, Parts, Reader, Writer},
 };
 use crate::{
     agent::{Agent, Phase},
@@ -40,6 +40,8 @@ pub(super) enum Ended {
     Given,
     /// The caller has been told that this was the last answer.
     Parted,
+    /// One side does not read, and the memory of what waits for it is needed.
+    Stalled,
 }
 
 /// What ended a server's direction.
@@ -54,6 +56,8 @@ enum End {
 struct Course {
     /// A byte has passed to or from this leg.
     used: bool,
+    /// How the leg ended, until the caller has taken what came before.
+    end: Option<End>,
     /// The leg sends no more, and the caller shall learn it.
     leg_ended: bool,
     /// The leg takes no more bytes.
@@ -74,14 +78,15 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
     let mut phase = agent.phase.subscribe();
     let mut leaving = *phase.borrow_and_update() == Phase::Leaving;
     loop {
-        if let Some(ended) = course.settle(caller, leg) {
+        let laptop = leg.laptop();
+        let ended = course.leg_end(agent, caller, laptop.is_some()).or_else(|| course.settle(caller, leg));
+        if let Some(ended) = ended {
             return ended;
         }
-        let laptop = leg.laptop();
         let mut parts = leg.parts();
         let event = tokio::select! {
             biased;
-            event = course.wait(caller, &mut parts) => event,
+            event = course.wait(agent, caller, &mut parts) => event,
             _ = phase.changed() => {
                 leaving = *phase.borrow_and_update() == Phase::Leaving;
                 continue;
@@ -116,22 +121,20 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
                     Ok(Got::End) => Ok(Read::End),
                     Err(error) => Err(error),
                 };
-                let ended = match got {
+                course.end = match got {
                     Ok(Read::Some | Read::Nothing) => None,
-                    Ok(Read::End) => course.leg_ended(agent, caller, laptop.is_some(), End::Finished),
-                    Err(_) => course.leg_ended(agent, caller, laptop.is_some(), End::Broken),
+                    Ok(Read::End) => Some(End::Finished),
+                    Err(_) => Some(End::Broken),
                 };
-                if let Some(ended) = ended {
-                    return ended;
-                }
             }
-            Event::Room(ready) => match ready.and_then(|()| caller.tcp.try_write(&caller.to_caller)) {
+            Event::Room(ready) => match ready.and_then(|()| caller.tcp.try_write(caller.to_caller.front())) {
                 Ok(length) => caller.to_caller.advance(length),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return broken(leg),
             },
             Event::Changed => {}
             Event::Over => return Ended::Done,
+            Event::Evicted => return Ended::Stalled,
         }
     }
 }
@@ -150,6 +153,8 @@ enum Event {
     Changed,
     /// The caller had enough time to end.
     Over,
+    /// What waits takes too much memory.
+    Evicted,
 }
 
 /// Whether the request that comes now is for somebody else than the leg.
@@ -172,6 +177,15 @@ fn broken(leg: &mut Leg) -> Ended {
     Ended::Done
 }
 
+/// Writes a part; what can't be written counts against the budget.
+async fn write(agent: &Agent, writer: &mut Writer<'_>, bytes: &[u8]) -> Event {
+    tokio::select! {
+        biased;
+        written = writer.write(bytes) => Event::Written(written),
+        () = async { agent.budget.hold(bytes.len()).evicted().await } => Event::Evicted,
+    }
+}
+
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => time::sleep_until(deadline).await,
@@ -181,10 +195,15 @@ async fn until(deadline: Option<Instant>) {
 
 impl Course {
     /// Waits for the next thing to do. Cancel safe.
-    async fn wait(&self, caller: &Caller, parts: &mut Parts<'_>) -> Event {
+    async fn wait(&self, agent: &Agent, caller: &Caller, parts: &mut Parts<'_>) -> Event {
         let reads_caller = !caller.ended && caller.to_leg.is_empty() && !self.leg_deaf;
-        let reads_leg = caller.to_caller.is_empty() && !self.leg_ended;
         let Parts { reader, writer, change } = parts;
+        // A socket keeps what is not read, at the expense of who sent it. A stream keeps it here, uncounted.
+        let room = match reader {
+            Reader::Tcp(_) => caller.to_caller.is_empty(),
+            Reader::Flow(_) => caller.to_caller.has_room(),
+        };
+        let reads_leg = room && !self.leg_ended && self.end.is_none();
         if reads_leg && caller.exchange.between() {
             // Before a new request: a server that has ended the connection must not get it.
             if let Some(got) = reader.ready().now_or_never() {
@@ -193,11 +212,12 @@ impl Course {
         }
         tokio::select! {
             ready = caller.tcp.readable(), if reads_caller => Event::Caller(ready),
-            written = writer.write(&caller.to_leg), if !caller.to_leg.is_empty() => Event::Written(written),
+            written = write(agent, writer, &caller.to_leg), if !caller.to_leg.is_empty() => written,
             got = reader.ready(), if reads_leg => Event::Leg(got),
             ready = caller.tcp.writable(), if !caller.to_caller.is_empty() => Event::Room(ready),
             () = change.changed() => Event::Changed,
             () = until(self.linger) => Event::Over,
+            () = caller.to_caller.evicted() => Event::Evicted,
         }
     }
 
@@ -262,21 +282,18 @@ impl Course {
             caller.kept.forget();
             // An error shows up at the next write.
             let taken = caller.tcp.try_write(bytes).unwrap_or(0);
-            caller.to_caller = Bytes::copy_from_slice(bytes.get(taken..).unwrap_or_default());
+            caller.to_caller.push(Bytes::copy_from_slice(bytes.get(taken..).unwrap_or_default()));
         })
     }
 
-    /// Passes on bytes of the server; [`Caller::to_caller`] must be empty.
+    /// Passes on bytes of the server.
     fn answer(&mut self, caller: &mut Caller, mut bytes: Bytes, leaving: bool) {
         self.used = true;
         caller.fruitless = 0;
         caller.kept.forget();
         if !leaving && !caller.farewell.collecting() {
             caller.exchange.answer(&bytes);
-            let taken = caller.tcp.try_write(&bytes).unwrap_or(0);
-            bytes.advance(taken);
-            caller.to_caller = bytes;
-            return;
+            return caller.give(bytes);
         }
         let mut out = BytesMut::new();
         while !bytes.is_empty() {
@@ -294,12 +311,15 @@ impl Course {
         if self.told {
             caller.exchange.set_last();
         }
-        caller.to_caller = out.freeze();
+        caller.give(out.freeze());
     }
 
-    /// The leg sends no more. `None`: the caller gets the same end.
-    fn leg_ended(&mut self, agent: &Agent, caller: &mut Caller, is_laptop: bool, end: End) -> Option<Ended> {
-        caller.to_caller = caller.farewell.take().into();
+    /// What follows from the leg's end, once the caller has taken what came before. `None`: nothing, or the caller
+    /// gets the same end.
+    fn leg_end(&mut self, agent: &Agent, caller: &mut Caller, is_laptop: bool) -> Option<Ended> {
+        let end = self.end.filter(|_| caller.to_caller.is_empty())?;
+        self.end = None;
+        caller.to_caller.push(caller.farewell.take().into());
         if end == End::Finished {
             caller.exchange.answer_end();
         }

@@ -33,6 +33,8 @@ pub(crate) enum Manner {
     Process(SocketAddr),
     /// Streams are read by nobody and get no reply.
     Mute,
+    /// Streams are acknowledged without a process, and get no answer.
+    Accept,
 }
 
 pub(crate) struct Laptop {
@@ -262,6 +264,10 @@ async fn serve(incoming: Incoming, manner: Manner) {
                 flow.send.finish();
             }
         },
+        (Open::Request { .. }, Manner::Accept) => {
+            flow.send.message(&Reply::Accepted, MAX_OPEN).await.unwrap();
+            std::future::pending().await
+        }
         (open, _) => panic!("not for a laptop: {open:?}"),
     }
 }

@@ -19,6 +19,7 @@ mod process;
 mod requests;
 mod rig;
 mod server;
+mod strain;
 mod unavailable;
 
 use std::time::Duration;

@@ -77,15 +77,17 @@ async fn a_laptop_that_does_not_reply_is_given_up_after_two_seconds() {
 
 #[tokio::test]
 async fn a_silent_laptop_s_requests_go_to_originals_at_once_and_come_back() {
-    let (rig, original, process) =
+    let (mut rig, original, process) =
         (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
-    let laptop = Laptop::armed(&rig, process.addr, &[original.addr]).await;
+    let network = Network::start(rig.control).await;
+    rig.control = network.addr;
+    let _laptop = Laptop::armed(&rig, process.addr, &[original.addr]).await;
     let mut kept = Caller::connect(rig.callers).await;
     assert_eq!(kept.get().await, "laptop GET ");
-    laptop.fall_silent();
+    network.set(Weather::Still);
     within("originals", async { while get(rig.callers).await != "original GET " {} }).await;
     assert_eq!(kept.ask("POST", "kept").await, "original POST kept");
-    laptop.speak_again(Manner::Process(process.addr));
+    network.set(Weather::Fine);
     within("the laptop", async { while get(rig.callers).await != "laptop GET " {} }).await;
     within("the kept connection", async { while kept.get().await != "laptop GET " {} }).await;
 }

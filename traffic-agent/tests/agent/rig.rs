@@ -77,6 +77,17 @@ impl Rig {
         }
     }
 
+    /// For an agent that runs somewhere else: what its laptop needs.
+    pub(crate) fn beside(
+        callers: SocketAddr,
+        control: SocketAddr,
+        laptop_keys: KeyPair,
+        agent_key: PublicKey,
+    ) -> Self {
+        let agent = tokio::spawn(std::future::pending());
+        Self { callers, control, health: control, laptop_keys, agent_key, shutdown: None, agent }
+    }
+
     /// The container port.
     pub(crate) fn port(&self) -> u16 {
         self.callers.port()

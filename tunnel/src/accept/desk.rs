@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::SinkExt;
 use quinn::{ConnectionError, Endpoint, ServerConfig};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::{self, Instant},
 };
 use tracing::{debug, warn};
@@ -77,9 +77,9 @@ impl Desk {
         Self { config, resume, seats: Seats::default(), handshakes, sessions_tx }
     }
 
-    /// Handles a carrier until it belongs to a session. `silent` is returned when it has said hello.
-    pub(super) async fn receive(&self, carrier: Carrier, silent: OwnedSemaphorePermit) {
-        let connection = match self.admit(carrier, silent).await {
+    /// Handles a carrier until it belongs to a session. While it has not said hello, the end of `evicted` ends it.
+    pub(super) async fn receive(&self, carrier: Carrier, evicted: oneshot::Receiver<()>) {
+        let connection = match self.admit(carrier, evicted).await {
             Ok(Some(connection)) => connection,
             Ok(None) => return,
             Err(error @ Refused::Handshake(_)) => {
@@ -95,10 +95,13 @@ impl Desk {
     async fn admit(
         &self,
         mut carrier: Carrier,
-        silent: OwnedSemaphorePermit,
+        evicted: oneshot::Receiver<()>,
     ) -> Result<Option<Connection>, Refused> {
-        let (hello, first) = greeting::<Hello>(&mut carrier.incoming).await?;
-        drop(silent);
+        let (hello, first) = tokio::select! {
+            biased;
+            greeted = greeting::<Hello>(&mut carrier.incoming) => greeted?,
+            _ = evicted => return Err(CarrierEnd::Silent.into()),
+        };
         if hello.protocol != PROTOCOL {
             answer(&mut carrier, false).await?;
             return Err(CarrierEnd::Protocol(hello.protocol).into());
@@ -153,7 +156,7 @@ impl Desk {
                 return Err(error);
             }
         };
-        let shared = Shared::new(quic, endpoint);
+        let shared = Shared::new(quic, endpoint, link.clone());
         seat.state = Some(shared.link.clone());
         // Owned by the connection: it ends when that is closed or dropped.
         Tasks::default().spawn(driver::drive(link, shared.clone(), pump, seat, self.resume));

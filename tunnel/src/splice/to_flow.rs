@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::net::tcp::ReadHalf;
 
 use super::{End, broken};
-use crate::flow::SendHalf;
+use crate::{budget::Budget, flow::SendHalf};
 
 /// Room for the first read, and the least for any; most requests fit.
 const SMALLEST: usize = 8 << 10;
@@ -14,7 +14,12 @@ const SMALLEST: usize = 8 << 10;
 const LARGEST: usize = 128 << 10;
 
 /// Until the TCP side has sent FIN, which becomes the flow's; `passed` counts bytes.
-pub(super) async fn run(tcp: &ReadHalf<'_>, flow: &mut SendHalf, passed: &mut u64) -> Result<(), End> {
+pub(super) async fn run(
+    tcp: &ReadHalf<'_>,
+    flow: &mut SendHalf,
+    budget: &Budget,
+    passed: &mut u64,
+) -> Result<(), End> {
     let mut room = SMALLEST;
     loop {
         // Memory is taken when there is something to read: idle connections have none.
@@ -34,6 +39,8 @@ pub(super) async fn run(tcp: &ReadHalf<'_>, flow: &mut SendHalf, passed: &mut u6
             biased;
             written = flow.chunk(bytes.freeze()) => written?,
             end = broken(tcp) => return Err(end),
+            // Not before the flow holds it back.
+            () = async { budget.hold(read).evicted().await } => return Err(End::Stalled),
         }
         *passed += read as u64;
     }

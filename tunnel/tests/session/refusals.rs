@@ -3,7 +3,7 @@
 use std::{error::Error, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use bytes::Bytes;
-use devbridge_tunnel::{carrier::Carrier, connect::ConnectError, identity::KeyPair};
+use devbridge_tunnel::{carrier::Carrier, connect::ConnectError, identity::KeyPair, version::PROTOCOL};
 use futures::{SinkExt, StreamExt};
 use tokio::{
     io::duplex,
@@ -96,7 +96,7 @@ async fn another_protocol_is_answered_with_ours() {
     let mut carrier = raw(&rig).await;
     carrier.outgoing.send(hello(9)).await.unwrap();
     let answer = carrier.incoming.next().await.unwrap().unwrap();
-    assert_eq!(answer, &b"DVBR\x00\x01\x00"[..]);
+    assert_eq!(answer, &b"DVBR\x00\x02\x00"[..]);
     assert!(carrier.incoming.next().await.is_none());
 }
 
@@ -105,8 +105,8 @@ async fn impossible_datagrams_end_the_carrier() {
     let rig = Rig::in_memory().await;
     for length in [0u16, 60_001, u16::MAX] {
         let mut carrier = raw(&rig).await;
-        carrier.outgoing.send(hello(1)).await.unwrap();
-        assert_eq!(carrier.incoming.next().await.unwrap().unwrap(), &b"DVBR\x00\x01\x00"[..]);
+        carrier.outgoing.send(hello(PROTOCOL)).await.unwrap();
+        assert_eq!(carrier.incoming.next().await.unwrap().unwrap(), &b"DVBR\x00\x02\x00"[..]);
         carrier.outgoing.send(Bytes::copy_from_slice(&length.to_be_bytes())).await.unwrap();
         let started = Instant::now();
         assert!(carrier.incoming.next().await.is_none());
@@ -121,7 +121,7 @@ async fn a_handshake_that_does_not_come_is_waited_for_ten_seconds_and_only_sixte
     let mut waiting = Vec::new();
     for number in 0..17u8 {
         let mut carrier = raw(&rig).await;
-        let hello = [&b"DVBR\x00\x01"[..], &[number; 16]].concat();
+        let hello = [&b"DVBR"[..], &PROTOCOL.to_be_bytes(), &[number; 16]].concat();
         carrier.outgoing.send(hello.into()).await.unwrap();
         // One that is too many is dropped at once and without an answer.
         let answered = carrier.incoming.next().await.is_some();
