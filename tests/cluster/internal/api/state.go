@@ -5,8 +5,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
+
+// ownTaints is the prefix of those that Kubernetes itself gives nodes and takes away.
+const ownTaints = "node.kubernetes.io/"
 
 // NodeReady is nil when the node is ready for pods.
 func (c *Client) NodeReady(ctx context.Context, node string) error {
@@ -22,7 +26,10 @@ func (c *Client) NodeReady(ctx context.Context, node string) error {
 		return err
 	}
 	for _, t := range n.Spec.Taints {
-		return fmt.Errorf("node %s has the taint %s", node, t.Key)
+		// Others are somebody's wish, as is that no new pods come.
+		if strings.HasPrefix(t.Key, ownTaints) && t.Key != ownTaints+"unschedulable" {
+			return fmt.Errorf("node %s has the taint %s", node, t.Key)
+		}
 	}
 	for _, condition := range n.Status.Conditions {
 		if condition.Type != "Ready" {

@@ -65,11 +65,11 @@ func addNodes(i instance.Instance, count int, step func(string)) error {
 	return errors.Join(problems...)
 }
 
-// startAll starts what was stopped or frozen on purpose.
-func startAll(i instance.Instance) error {
+// startAll starts what was stopped or frozen on purpose, and says whether there was any.
+func startAll(i instance.Instance) (bool, error) {
 	record, err := i.Read()
 	if err != nil {
-		return err
+		return false, err
 	}
 	var orders []supervise.Order
 	for _, c := range record.Components {
@@ -84,8 +84,8 @@ func startAll(i instance.Instance) error {
 	}
 	for _, o := range orders {
 		if _, err := supervise.Send(i, o); err != nil {
-			return err
+			return true, err
 		}
 	}
-	return nil
+	return len(orders) > 0, nil
 }

@@ -17,6 +17,9 @@ import (
 const (
 	// healLimit is how long a supervisor gets to restart what has died.
 	healLimit = 15 * time.Second
+	// thawLimit is how long what was stopped or frozen may take to be as before: a node
+	// speaks every 10 s, and loses its taints after that.
+	thawLimit = time.Minute
 	// healPoll lies between two looks at that.
 	healPoll = 100 * time.Millisecond
 )
@@ -71,7 +74,8 @@ func up(g Globals, args []string) error {
 // becomesWhole says whether the cluster is healthy, or its supervisor makes it so soon.
 func becomesWhole(i instance.Instance) bool {
 	started := false
-	for deadline := time.Now().Add(healLimit); ; time.Sleep(healPoll) {
+	deadline := time.Now().Add(healLimit)
+	for ; ; time.Sleep(healPoll) {
 		if whole(i) == nil {
 			return true
 		}
@@ -80,10 +84,13 @@ func becomesWhole(i instance.Instance) bool {
 			return false
 		}
 		if !started {
-			if err := startAll(i); err != nil {
+			some, err := startAll(i)
+			if err != nil {
 				return false
 			}
-			started = true
+			if started = true; some {
+				deadline = time.Now().Add(thawLimit)
+			}
 		}
 	}
 }
