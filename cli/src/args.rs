@@ -89,6 +89,9 @@ pub struct Intercept {
     /// laptop's if it serves again in time, then an original's), `error` (status 503, or a reset)
     #[arg(long, value_name = "cluster|hold=DURATION|error", default_value = "cluster", value_parser = unavailable)]
     pub unavailable: Unavailable,
+    /// Ends the session that holds the target, whoever's it is, and takes its place
+    #[arg(long)]
+    pub takeover: bool,
     /// The process to run; without it, requests go to whatever listens on this laptop
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -21,6 +21,7 @@ mod load;
 mod nodes;
 mod refusals;
 mod story;
+mod takeover;
 mod undo;
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             fallback::tests(),
             story::tests(),
             gitops::tests(),
+            takeover::tests(),
             control::tests(),
             environment::tests(),
             commands::tests(),

@@ -32,6 +32,7 @@ const KIND: &str = "devbridge.dev/workload";
 const SERVICES: &str = "devbridge.dev/services";
 const UNDO: &str = "devbridge.dev/undo";
 const VERSION: &str = "devbridge.dev/version";
+const TAKEN_BY: &str = "devbridge.dev/taken-by";
 
 /// Who holds a target; read from its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Holder {
     pub namespace: String,
     /// Name of the Lease.
     pub record: String,
+    /// Tells the record from a later one of the same name.
+    pub uid: String,
     /// `deployment/web`
     pub target: String,
     /// `alice@laptop`
@@ -88,6 +91,7 @@ impl From<RecordError> for Failure {
             .why(format!("since {since}, last sign of life {renewed} (session {})", holder.session))
             .fix(format!("ask {} to leave", holder.who))
             .fix(format!("end that session from here: devbridge leave {name} -n {}", holder.namespace))
+            .fix("take its place: the same command with --takeover; its holder is told who did")
     }
 }
 
@@ -167,6 +171,16 @@ impl Record {
         lease.uid().as_deref() == Some(&self.uid)
     }
 
+    /// Whether somebody else holds the target by now. That nobody does is no.
+    ///
+    /// # Errors
+    /// The API server can't be reached or refuses.
+    pub async fn is_anothers(&self, cluster: &Cluster) -> Result<bool, ApiError> {
+        let there = cluster.api::<Lease>().get_opt(&self.name).await;
+        let there = there.doing(|| format!("read Lease {}", self.name))?;
+        Ok(there.is_some_and(|lease| !self.is(&lease)))
+    }
+
     /// Tells everybody that the session lives.
     ///
     /// # Errors
@@ -186,6 +200,26 @@ impl Record {
     pub async fn delete(&self, cluster: &Cluster) -> Result<(), ApiError> {
         delete(cluster, &self.name, Some(&self.uid)).await
     }
+}
+
+/// Writes into the record of `holder` who takes its place, so that its session can say so when it ends.
+///
+/// # Errors
+/// The API server can't be reached or refuses; that the record is gone already is no error.
+pub async fn hand_over(cluster: &Cluster, holder: &Holder, to: &str) -> Result<(), ApiError> {
+    let metadata = json!({"uid": holder.uid, "annotations": {TAKEN_BY: to}});
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({"metadata": metadata}));
+    let patched = cluster.api::<Lease>().patch(&holder.record, &params, &patch).await;
+    match patched.doing(|| format!("write into Lease {}", holder.record)) {
+        Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
+        patched => patched.map(drop),
+    }
+}
+
+/// Who took the place of this record's session, if somebody did.
+pub fn taken_by(lease: &Lease) -> Option<String> {
+    lease.annotations().get(TAKEN_BY).cloned()
 }
 
 /// Deletes a record by name; with `uid`, only that one and not a later one of the same name. Its dependents are
@@ -252,6 +286,7 @@ impl Holder {
         Self {
             namespace: lease.namespace().unwrap_or_default(),
             record: lease.name_any(),
+            uid: lease.uid().unwrap_or_default(),
             target: Some(annotation(KIND))
                 .filter(|kind| !kind.is_empty())
                 .unwrap_or_else(|| lease.name_any()),

@@ -13,6 +13,7 @@ use tunnel::message::Unavailable;
 use tunnel::status::{Link, Phase, Port, Process, Serving, Session};
 
 mod keeper;
+mod lock;
 mod ports;
 
 use self::ports::{Mapping, describe, ports};
@@ -48,8 +49,8 @@ enum Why {
     Process(sandbox::Exit),
     /// Somebody asked through the control socket.
     Asked(LeaveRequest),
-    /// The record was deleted by somebody.
-    RecordGone,
+    /// The record was deleted by somebody: by whom, if they said so.
+    RecordGone(Option<String>),
     /// It can't go on.
     Over(Failure),
 }
@@ -105,7 +106,8 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     let id = id()?;
     let step = output.step("record", "taking the lock");
     // Not raced with signals: a request that is dropped may still arrive.
-    let record = Record::take(&cluster, &target, &id, &who()).await?;
+    let claim = lock::Claim { session: &id, who: &who(), takeover: args.takeover };
+    let record = lock::take(&cluster, &target, &claim, output).await?;
     step.done(&format!("{} is yours", target.display()));
 
     let board = Board::new(status(&cluster, &target, &id, &ports, args.unavailable), output.clone());
@@ -159,7 +161,7 @@ async fn with_record(
     let attached = tokio::select! {
         attached = attaching => attached.map_err(Some),
         signal = signals.first() => { output.clear(); output.say(&format!("{signal}: undoing what was made")); Err(None) }
-        () = &mut keeping => Err(Some(ended_elsewhere(&session).into())),
+        by = &mut keeping => Err(Some(ended_elsewhere(&session, by).into())),
         Some(asked) = leave_rx.recv() => { drop(asked); Err(None) }
         () = &mut serve => Err(None),
     };
@@ -211,7 +213,7 @@ async fn with_record(
             signal = signals.first() => Why::Signal(signal),
             exit = exit => Why::Process(exit),
             Some(asked) = leave_rx.recv() => Why::Asked(asked),
-            () = &mut keeping => Why::RecordGone,
+            by = &mut keeping => Why::RecordGone(by),
             over = &mut following => match over {
                 Err(failure) => Why::Over(failure),
                 Ok(()) => Why::Signal(Signal::SIGTERM),
@@ -251,7 +253,7 @@ async fn finish(
             output.say("leaving, as asked from another terminal");
             asked = Some(done);
         }
-        Why::RecordGone => failure = Some(ended_elsewhere(session)),
+        Why::RecordGone(by) => failure = Some(ended_elsewhere(session, by)),
         Why::Over(over) => failure = Some(over),
     }
     let left = leave(context, record, attached, signal).await;
@@ -297,7 +299,12 @@ async fn stop_before(
     }
 }
 
-fn ended_elsewhere(session: &str) -> Failure {
+fn ended_elsewhere(session: &str, by: Option<String>) -> Failure {
+    if let Some(by) = by {
+        return Failure::new("DB-HELD-003", Exit::Held, format!("{by} took over"))
+            .why(format!("with --takeover; your session {session} was ended for it"))
+            .fix(format!("ask {by}; devbridge list shows who holds the target now"));
+    }
     Failure::new("DB-HELD-002", Exit::Held, "this session was ended by somebody else")
         .why(format!("its record (session {session}) was deleted, from another terminal or machine"))
         .fix("devbridge list shows who holds the target now")

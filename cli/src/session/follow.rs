@@ -80,7 +80,7 @@ pub async fn follow(
         match &trouble {
             Trouble::Process | Trouble::Astray(Astray::Gone) => {}
             Trouble::Pod | Trouble::Away | Trouble::Astray(Astray::Unready) => {
-                let off = time::timeout(PATCH, lead::back(context)).await;
+                let off = time::timeout(PATCH, lead::back(context, &making.record)).await;
                 if let Err(error) = off.unwrap_or(Ok(())) {
                     tracing::debug!(error = &error as &dyn std::error::Error, "the key stays for now");
                 }

@@ -14,6 +14,7 @@ use super::Context;
 use super::attach::Making;
 use crate::cluster::api::{ApiError, Doing};
 use crate::cluster::gitops::{Manager, who_set_the_selector};
+use crate::cluster::record::Record;
 use crate::cluster::start::Started;
 use crate::cluster::watch::{self, Selection};
 use crate::cluster::{key, names, originals};
@@ -48,6 +49,10 @@ pub enum Astray {
 /// # Errors
 /// A Service is gone, or selects other pods now.
 pub async fn here(context: &Context, making: &Making, services: &[String]) -> Result<(), Failure> {
+    if making.record.is_anothers(&context.cluster).await? {
+        // The session is about to learn it from its record.
+        return Ok(());
+    }
     let api = context.cluster.api::<Service>();
     let labels = making.pod.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
     for name in services {
@@ -74,11 +79,15 @@ pub async fn here(context: &Context, making: &Making, services: &[String]) -> Re
     Ok(())
 }
 
-/// Leads every Service back to the originals, and says so if one led here.
+/// Leads every Service back to the originals, and says so if one led here. A laptop that slept may find that somebody
+/// else has the target by now: then nothing is changed.
 ///
 /// # Errors
 /// As [`key::unset`].
-pub async fn back(context: &Context) -> Result<(), ApiError> {
+pub async fn back(context: &Context, record: &Record) -> Result<(), ApiError> {
+    if record.is_anothers(&context.cluster).await? {
+        return Ok(());
+    }
     let led = key::unset(&context.cluster, &context.names.agent).await?;
     if !led.is_empty() {
         context.output.state(&format!("no ready agent; {} leads to the originals meanwhile", led.join(", ")));

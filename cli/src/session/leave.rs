@@ -42,7 +42,11 @@ pub async fn leave(
     let Attached { mut seat, process, tasks, .. } = attached;
     context.board.change(|session| session.phase = Phase::Leaving);
     let step = context.output.step("key", "leading the Service back to the originals");
-    let unset = key::unset(&context.cluster, &context.names.agent).await;
+    let unset = match record.is_anothers(&context.cluster).await {
+        // The key is theirs.
+        Ok(true) => Ok(Vec::new()),
+        _ => key::unset(&context.cluster, &context.names.agent).await,
+    };
     if let Ok(services) = &unset {
         step.done(&if services.is_empty() {
             "no Service leads to the agent".into()
