@@ -30,7 +30,7 @@ build:
 
 # Figures on a real cluster, as ratios within the run; docs/benchmarks.md says how to read them.
 bench:
-    packaging/build.sh && tests/images.sh && cargo run --release -p devbridge-tests --bin bench -- --test-threads 1
+    packaging/build.sh && tests/images.sh && cargo run --profile figures -p devbridge-tests --bin bench -- --test-threads 1
 
 # The archive that install.sh unpacks.
 release:

@@ -11,12 +11,13 @@
 )]
 
 mod attach;
+mod requests;
 mod ways;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run([attach::tests(), ways::tests()].concat())
+    harness::run([attach::tests(), ways::tests(), requests::tests()].concat())
 }
 
 /// The value in the middle.

@@ -16,7 +16,7 @@ harness::tests![tunnel_beside_port_forwards];
 /// Rounds of all three ways.
 const ROUNDS: usize = 3;
 /// One way: two bulk transfers and three kinds of exchanges.
-const WAY: Duration = Duration::from_secs(180);
+pub(super) const WAY: Duration = Duration::from_secs(180);
 
 async fn tunnel_beside_port_forwards(world: World) {
     world.echo(Echo::new("web")).await;
@@ -37,8 +37,15 @@ async fn tunnel_beside_port_forwards(world: World) {
             figures[at].1.push(measured(&mut direct).await);
         }
     }
-    println!("ways     medians of {ROUNDS} rounds; exchanges of 128 bytes: per second, p50 µs, p99 µs");
-    for (way, rounds) in &figures {
+    print("ways", ROUNDS, &figures);
+    kubectl.signal(nix::sys::signal::Signal::SIGTERM);
+    kubectl.exit(deadline::LEAVE).await;
+}
+
+/// Prints the middle of each figure, a line for each way.
+pub(super) fn print(what: &str, rounds: usize, figures: &[(&str, Vec<Value>)]) {
+    println!("{what:8} medians of {rounds} rounds; exchanges of 128 bytes: per second, p50 µs, p99 µs");
+    for (way, rounds) in figures {
         let middle = |path: &str| {
             super::median(rounds.iter().filter_map(|round| round.pointer(path)?.as_f64()).collect())
         };
@@ -48,7 +55,7 @@ async fn tunnel_beside_port_forwards(world: World) {
             format!("{rate:.0} {p50:.0} {p99:.0}")
         };
         println!(
-            "ways     {way:22} up {:.0} MB/s  down {:.0} MB/s  serial {}  64 kept {}  fresh {}",
+            "{what:8} {way:22} up {:.0} MB/s  down {:.0} MB/s  serial {}  64 kept {}  fresh {}",
             middle("/up"),
             middle("/down"),
             exchange("serial"),
@@ -56,8 +63,6 @@ async fn tunnel_beside_port_forwards(world: World) {
             exchange("fresh")
         );
     }
-    kubectl.signal(nix::sys::signal::Signal::SIGTERM);
-    kubectl.exit(deadline::LEAVE).await;
 }
 
 /// What `tool measure` printed; the command ends with it.
