@@ -64,7 +64,7 @@ impl Acceptor {
         S: Stream<Item = Carrier> + Send + 'static,
     {
         let (sessions_tx, sessions_rx) = mpsc::channel(MAX_WAITING);
-        let desk = Desk::new(transport::server(&keys, laptop, resume)?, resume, sessions_tx);
+        let desk = Desk::new(transport::server(&keys, laptop)?, resume, sessions_tx);
         let tasks = Tasks::default();
         tasks.spawn_until_stopped(receive(carriers, Arc::new(desk)));
         Ok(Self { sessions_rx, _tasks: tasks })

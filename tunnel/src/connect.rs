@@ -51,7 +51,7 @@ pub struct Connect {
 pub async fn connect(connect: Connect) -> Result<Connection, ConnectError> {
     let Connect { keys, agent, token, dial, resume } = connect;
     let link = Arc::new(Link::default());
-    let config = transport::client(&keys, agent, resume)?;
+    let config = transport::client(&keys, agent, resume, link.clone())?;
     let endpoint = transport::endpoint(link.clone(), None)?;
 
     let carrier = self::dial(&*dial).await.map_err(ConnectError::Dial)?;

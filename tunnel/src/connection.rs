@@ -125,6 +125,7 @@ impl Shared {
     /// without it that would be sent again only after a timeout, which may have backed off for long. A changed
     /// socket is what makes quinn do that; it is the same one.
     pub(crate) fn kick(&self) {
+        self.wire.renew();
         // Fails only for a socket without an address.
         let _ = self.endpoint.rebind_abstract(self.wire.clone());
     }

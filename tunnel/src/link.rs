@@ -41,6 +41,8 @@ pub(crate) struct Link {
     room: Notify,
     /// When a datagram last came.
     heard: Mutex<Option<Instant>>,
+    /// When the session got another carrier.
+    renewed: Mutex<Option<std::time::Instant>>,
 }
 
 impl Link {
@@ -84,6 +86,16 @@ impl Link {
             }
             flushed.await;
         }
+    }
+
+    /// From now on there is another carrier; what is on its way is lost.
+    pub(crate) fn renew(&self) {
+        *lock(&self.renewed) = Some(std::time::Instant::now());
+    }
+
+    /// When the session last got another carrier.
+    pub(crate) fn renewed(&self) -> Option<std::time::Instant> {
+        *lock(&self.renewed)
     }
 
     /// When something last came from the other end.

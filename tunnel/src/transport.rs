@@ -65,7 +65,12 @@ impl SetupError {
 }
 
 /// How the laptop connects.
-pub(crate) fn client(keys: &KeyPair, agent: PublicKey, resume: Duration) -> Result<ClientConfig, SetupError> {
+pub(crate) fn client(
+    keys: &KeyPair,
+    agent: PublicKey,
+    resume: Duration,
+    link: Arc<Link>,
+) -> Result<ClientConfig, SetupError> {
     let crypto = Arc::new(default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(crypto.clone())
         .with_protocol_versions(&[&TLS13])
@@ -76,16 +81,12 @@ pub(crate) fn client(keys: &KeyPair, agent: PublicKey, resume: Duration) -> Resu
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let tls = QuicClientConfig::try_from(tls).map_err(SetupError::tls)?;
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.transport_config(transport(resume, LAPTOP_WINDOW));
+    config.transport_config(transport(resume, LAPTOP_WINDOW, link));
     Ok(config)
 }
 
-/// How the agent is connected to.
-pub(crate) fn server(
-    keys: &KeyPair,
-    laptop: PublicKey,
-    resume: Duration,
-) -> Result<ServerConfig, SetupError> {
+/// How the agent is connected to, in any session; see [`serving`].
+pub(crate) fn server(keys: &KeyPair, laptop: PublicKey) -> Result<ServerConfig, SetupError> {
     let crypto = Arc::new(default_provider());
     let mut tls = rustls::ServerConfig::builder_with_provider(crypto.clone())
         .with_protocol_versions(&[&TLS13])
@@ -98,12 +99,18 @@ pub(crate) fn server(
     let tls = QuicServerConfig::try_from(tls).map_err(SetupError::tls)?;
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
     config
-        .transport_config(transport(resume, AGENT_WINDOW))
         .migration(false)
         .max_incoming(1)
         .incoming_buffer_size(HANDSHAKE_BUFFER)
         .incoming_buffer_size_total(HANDSHAKE_BUFFER);
     Ok(config)
+}
+
+/// The agent's configuration for one session.
+pub(crate) fn serving(server: &ServerConfig, resume: Duration, link: Arc<Link>) -> ServerConfig {
+    let mut config = server.clone();
+    config.transport_config(transport(resume, AGENT_WINDOW, link));
+    config
 }
 
 /// One endpoint per session: a full socket holds back a whole endpoint.
@@ -117,7 +124,7 @@ pub(crate) fn endpoint(link: Arc<Link>, server: Option<ServerConfig>) -> Result<
         .map_err(SetupError::Endpoint)
 }
 
-fn transport(resume: Duration, window: u32) -> Arc<TransportConfig> {
+fn transport(resume: Duration, window: u32, link: Arc<Link>) -> Arc<TransportConfig> {
     let idle = resume.saturating_add(IDLE_MARGIN).try_into().ok();
     let mut transport = TransportConfig::default();
     transport
@@ -133,6 +140,6 @@ fn transport(resume: Duration, window: u32) -> Arc<TransportConfig> {
         .initial_rtt(FIRST_RTT)
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_idle_timeout(idle)
-        .congestion_controller_factory(Arc::new(congestion::Factory));
+        .congestion_controller_factory(Arc::new(congestion::Factory(link)));
     Arc::new(transport)
 }

@@ -138,7 +138,10 @@ impl Desk {
 
     async fn begin(&self, mut seat: Seat, first: Greeted) -> Result<Connection, Refused> {
         let link = seat.link.clone();
-        let endpoint = transport::endpoint(link.clone(), Some(self.config.clone()))?;
+        let endpoint = transport::endpoint(
+            link.clone(),
+            Some(transport::serving(&self.config, self.resume, link.clone())),
+        )?;
         let mut pump = seat.pump(first);
         let outcome = tokio::select! {
             biased;
