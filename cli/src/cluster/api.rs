@@ -70,6 +70,8 @@ impl From<ApiError> for Failure {
                 .why(why)
                 .fix("ask for the built-in role `edit` in this namespace")
                 .fix("devbridge doctor"),
+            // It can't now, but may later.
+            429 | 500.. => Self::new("DB-CLUSTER-003", Exit::Cluster, what).why(why),
             _ => Self::new("DB-CLUSTER-003", Exit::Failure, what).why(why),
         }
     }

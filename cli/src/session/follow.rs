@@ -73,12 +73,12 @@ pub async fn follow(
             None => Trouble::Pod,
             Some(seat) => tokio::select! {
                 () = asked(&mut stop) => return Ok(()),
-                () = target_gone(context) => return Err(target_deleted(context)),
+                over = over(context, services) => return Err(over),
                 trouble = trouble(context, services, seat, attached) => trouble?,
             },
         };
         match &trouble {
-            Trouble::Process | Trouble::Astray(Astray::Gone) => {}
+            Trouble::Process => {}
             Trouble::Pod | Trouble::Away | Trouble::Astray(Astray::Unready) => {
                 let off = time::timeout(PATCH, lead::back(context, &making.record)).await;
                 if let Err(error) = off.unwrap_or(Ok(())) {
@@ -88,21 +88,27 @@ pub async fn follow(
             Trouble::Astray(Astray::TakenOff(by)) => {
                 let again = taken_off.replace(Instant::now()).is_some_and(|last| last.elapsed() < TWICE);
                 if again || by.applies {
-                    return Err(lead::taken_off(context, by));
+                    return Err(lead::put_back(context, by));
                 }
             }
         }
-        if matches!(trouble, Trouble::Astray(Astray::Gone)) {
-            lead::here(context, making, services).await?;
-            continue;
-        }
-        tokio::select! {
+        let replaced = tokio::select! {
             () = asked(&mut stop) => return Ok(()),
-            () = target_gone(context) => return Err(target_deleted(context)),
-            mended = mend(context, making, services, attached, &trouble) => mended?,
+            over = over(context, services) => return Err(over),
+            replaced = mend(context, making, services, attached, &trouble) => replaced,
+        };
+        loop {
+            match lead::here(context, making, services).await {
+                Err(failure) if failure.exit == Exit::Cluster => {}
+                done => break done?,
+            }
+            // The API server is away: the Services stay as they are until it is back.
+            tokio::select! {
+                () = asked(&mut stop) => return Ok(()),
+                () = time::sleep(AGAIN) => {}
+            }
         }
-        lead::here(context, making, services).await?;
-        if matches!(trouble, Trouble::Process | Trouble::Pod) {
+        if replaced {
             context.output.state(&format!("at an agent again, in pod {}", attached.started.pod));
         }
     }
@@ -126,21 +132,21 @@ async fn trouble(
     }
 }
 
-/// Until there is an armed agent that the Services can lead to.
+/// Until there is an armed agent that the Services can lead to; whether it is another one.
 async fn mend(
     context: &Context,
     making: &Making,
     services: &[String],
     attached: &mut Attached,
     trouble: &Trouble,
-) -> Result<(), Failure> {
+) -> bool {
     if let (Trouble::Away | Trouble::Astray(_), Some(seat)) = (trouble, &attached.seat) {
         let mended = async {
             back(seat).await;
             visible(context, services, &attached.started).await
         };
         tokio::select! {
-            mended = mended => if mended.is_ok() { return Ok(()) },
+            mended = mended => if mended.is_ok() { return false },
             _ = seat.connection.closed() => {}
             () = pod_gone(context, &attached.started.pod) => {}
         }
@@ -151,7 +157,7 @@ async fn mend(
     }
     loop {
         match next(context, making, services, attached).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return true,
             Err(failure) => {
                 tracing::debug!(%failure, "no agent yet");
                 time::sleep(AGAIN).await;
@@ -242,7 +248,14 @@ async fn target_gone(context: &Context) {
     }
 }
 
-fn target_deleted(context: &Context) -> Failure {
-    Failure::new("DB-TARGET-007", Exit::Failure, format!("deployment/{} was deleted", context.names.target))
-        .why("there is nothing left to stand in for")
+/// Resolves when there is nothing left to stand in for.
+async fn over(context: &Context, services: &[String]) -> Failure {
+    let target = &context.names.target;
+    tokio::select! {
+        failure = lead::gone(context, services) => failure,
+        () = target_gone(context) => {
+            Failure::new("DB-TARGET-007", Exit::Failure, format!("deployment/{target} was deleted"))
+                .why("there is nothing left to stand in for")
+        }
+    }
 }

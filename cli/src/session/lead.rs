@@ -31,8 +31,6 @@ pub enum Astray {
     Unready,
     /// The key is off, by somebody else.
     TakenOff(Manager),
-    /// It is gone.
-    Gone,
 }
 
 /// Leads all `services` here that don't yet.
@@ -58,8 +56,7 @@ pub async fn here(context: &Context, making: &Making, services: &[String]) -> Re
     for name in services {
         let service = api.get_opt(name).await.doing(|| format!("read Service {name}"))?;
         let Some(service) = service.filter(|service| service.metadata.deletion_timestamp.is_none()) else {
-            return Err(Failure::new("DB-SWAP-002", Exit::Failure, format!("Service {name} was deleted"))
-                .why("no requests can come here any more"));
+            return Err(deleted(name));
         };
         if key::leads_to(&service) == Some(&context.names.agent) {
             continue;
@@ -102,7 +99,7 @@ pub async fn back(context: &Context, record: &Record) -> Result<(), ApiError> {
 pub async fn astray(context: &Context, services: &[String], started: &Started) -> Result<Astray, ApiError> {
     tokio::select! {
         unready = unready(context, services, started) => unready.map(|()| Astray::Unready),
-        changed = changed(context, services) => changed,
+        by = taken_off(context, services) => by.map(Astray::TakenOff),
     }
 }
 
@@ -129,25 +126,37 @@ async fn unready(context: &Context, services: &[String], started: &Started) -> R
     }
 }
 
-async fn changed(context: &Context, services: &[String]) -> Result<Astray, ApiError> {
+async fn taken_off(context: &Context, services: &[String]) -> Result<Manager, ApiError> {
     let api = context.cluster.api::<Service>();
     let agent = context.names.agent.as_str();
     let look = |found: &[Service]| {
-        services.iter().find_map(|name| match found.iter().find(|service| service.name_any() == *name) {
-            None => Some(Astray::Gone),
-            Some(service) if key::leads_to(service) != Some(agent) => {
-                Some(Astray::TakenOff(who_set_the_selector(service)))
-            }
-            Some(_) => None,
-        })
+        let mut own = found.iter().filter(|service| services.contains(&service.name_any()));
+        own.find(|service| key::leads_to(service) != Some(agent)).map(who_set_the_selector)
     };
-    let how = watch::follow(&api, &Selection::default(), look).await.doing(|| "watch Services".into())?;
+    let by = watch::follow(&api, &Selection::default(), look).await.doing(|| "watch Services".into())?;
     time::sleep(LEAVE).await;
-    Ok(how)
+    Ok(by)
+}
+
+/// Resolves when one of `services` is deleted. Not when that can't be known.
+pub async fn gone(context: &Context, services: &[String]) -> Failure {
+    let api = context.cluster.api::<Service>();
+    let look = |found: &[Service]| {
+        services.iter().find(|name| !found.iter().any(|service| service.name_any() == **name)).cloned()
+    };
+    match watch::follow(&api, &Selection::default(), look).await {
+        Ok(name) => deleted(&name),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn deleted(service: &str) -> Failure {
+    Failure::new("DB-SWAP-002", Exit::Failure, format!("Service {service} was deleted"))
+        .why("no requests can come here any more")
 }
 
 /// The session's last words when somebody else manages the Service.
-pub fn taken_off(context: &Context, by: &Manager) -> Failure {
+pub fn put_back(context: &Context, by: &Manager) -> Failure {
     let failure = Failure::new("DB-GITOPS-001", Exit::Failure, "the Service was put back by somebody else")
         .why(format!("{} manages its selector; devbridge does not fight it", by.name));
     let failure = by.settings(&context.cluster.namespace).into_iter().fold(failure, Failure::fix);
