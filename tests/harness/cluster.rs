@@ -17,6 +17,7 @@ use tokio::process::Command;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::Api;
+use crate::run::aside;
 use crate::snapshot::Lists;
 
 /// A cluster that answers, and the binaries that tests run on the laptop.
@@ -113,7 +114,7 @@ impl Cluster {
                 }
             }
         };
-        let breaking = Arc::clone(&cluster.breaking).lock_owned().await;
+        let breaking = aside(Arc::clone(&cluster.breaking).lock_owned()).await;
         cluster.mend(nodes).await?;
         Ok((cluster, breaking))
     }
@@ -126,9 +127,9 @@ impl Cluster {
         Ok(Self::new(connected, Some(instance), Arc::clone(&self.programs)))
     }
 
-    /// Starts all that was stopped or frozen, and adds nodes until there are so many.
+    /// Starts all that was stopped or frozen, and adds what is missing of so many nodes.
     pub(crate) async fn mend(&self, nodes: usize) -> Result<(), Failed> {
-        self.command(&["up", "--nodes", &nodes.to_string()]).await.map(|_| ())
+        self.command(&["up", "--mend", "--nodes", &nodes.to_string()]).await.map(|_| ())
     }
 
     /// A command of `tests/cluster` on this cluster; gives what it printed.

@@ -110,6 +110,13 @@ impl Node {
         self.node("remove").await;
     }
 
+    /// Lets no new pods come here, or lets them again.
+    pub async fn cordon(&self, cordoned: bool) {
+        let patch = json!({ "spec": { "unschedulable": cordoned } });
+        let path = format!("/api/v1/nodes/{}", self.name);
+        self.world.api().merge(&path, &patch).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// Waits until Kubernetes calls it ready, or not: that takes 50 s of silence.
     pub async fn is_ready(&self, ready: bool) {
         let wanted = if ready { "True" } else { "Unknown" };

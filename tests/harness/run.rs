@@ -71,6 +71,19 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
 tokio::task_local! {
     /// Which test runs in this task.
     static NAME: &'static str;
+    /// The places of tests that run at the same time.
+    static PLACES: Arc<Semaphore>;
+}
+
+/// Waits for something that other tests have, and lets another test run meanwhile.
+pub(crate) async fn aside<T>(waiting: impl Future<Output = T>) -> T {
+    let Ok(places) = PLACES.try_with(Arc::clone) else { return waiting.await };
+    places.add_permits(1);
+    let waited = waiting.await;
+    if let Ok(place) = places.acquire().await {
+        place.forget();
+    }
+    waited
 }
 
 /// A panic is a test's failure here: what it says counts, and not where the runtime was then.
@@ -133,10 +146,11 @@ async fn run_all(tests: Vec<Test>, cluster: Arc<Cluster>, side_by_side: usize) -
         let cluster = Arc::clone(&cluster);
         // Here, and not in the task: tests begin in their order, the longest first.
         let place = Arc::clone(&places).acquire_owned().await;
+        let all_places = Arc::clone(&places);
         running.spawn(async move {
             let _place = place;
             let started = Instant::now();
-            let passed = run_one(&test, cluster).await;
+            let passed = run_one(&test, cluster, all_places).await;
             println!(
                 "test {} ... {} ({:.1} s)",
                 test.name,
@@ -158,7 +172,7 @@ async fn run_all(tests: Vec<Test>, cluster: Arc<Cluster>, side_by_side: usize) -
     failed
 }
 
-async fn run_one(test: &Test, cluster: Arc<Cluster>) -> bool {
+async fn run_one(test: &Test, cluster: Arc<Cluster>, places: Arc<Semaphore>) -> bool {
     let name = test.name;
     let making = NAME.scope(name, World::new(cluster, name));
     let made = std::panic::AssertUnwindSafe(making).catch_unwind().await;
@@ -167,7 +181,7 @@ async fn run_one(test: &Test, cluster: Arc<Cluster>) -> bool {
     };
     // In a task of its own, so that a panic ends the test and nothing else.
     let mut task = JoinSet::new();
-    task.spawn(NAME.scope(name, (test.body)(world.clone())));
+    task.spawn(PLACES.scope(places, NAME.scope(name, (test.body)(world.clone()))));
     let ended = tokio::time::timeout(LONGEST, task.join_next()).await;
     if ended.is_err() {
         eprintln!("{name}: not ended within {LONGEST:?}");

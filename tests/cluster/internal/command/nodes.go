@@ -44,19 +44,22 @@ func apiCommand(g Globals, args []string) error {
 	return err
 }
 
-// addNodes brings a cluster to so many nodes, side by side.
+// addNodes adds those of the first so many nodes that are missing, side by side.
 func addNodes(i instance.Instance, count int, step func(string)) error {
 	record, err := i.Read()
 	if err != nil {
 		return err
 	}
-	missing := count - len(record.Nodes)
-	problems := make([]error, max(missing, 0))
+	problems := make([]error, count)
 	var all sync.WaitGroup
 	for n := range problems {
+		name := instance.UsualName(n)
+		if _, err := record.Find(name); err == nil {
+			continue
+		}
 		all.Go(func() {
-			var name string
-			if name, problems[n] = supervise.Send(i, supervise.Order{Subject: "node", Action: "add"}); problems[n] == nil {
+			_, problems[n] = supervise.Send(i, supervise.Order{Subject: "node", Action: "add", Name: name})
+			if problems[n] == nil {
 				step(name + " ready")
 			}
 		})

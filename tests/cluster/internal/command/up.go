@@ -4,7 +4,9 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,7 +28,8 @@ const (
 
 func up(g Globals, args []string) error {
 	flags := newFlags("up")
-	nodes := flags.Int("nodes", 1, "how many nodes there are at least")
+	nodes := flags.Int("nodes", 1, "how many nodes there are at least: node0, node1 and so on")
+	mend := flags.Bool("mend", false, "fail when a cluster that is up cannot be made whole; do not start it over")
 	i, _, err := parse(flags, &g, args, 0, 0)
 	if err != nil {
 		return err
@@ -50,9 +53,19 @@ func up(g Globals, args []string) error {
 		return err
 	}
 	defer lock.Close()
-	if becomesWhole(i) {
+	limit := healLimit
+	if *mend {
+		limit = thawLimit
+	}
+	switch problem := becomesWhole(i, limit); {
+	case problem == nil:
 		step("already up")
-	} else {
+	case *mend:
+		return fmt.Errorf("cluster %s is not whole: %w", i.Name, problem)
+	default:
+		if !errors.Is(problem, fs.ErrNotExist) {
+			step("starting over: " + problem.Error())
+		}
 		if lock, err = startOver(i, lock, step); err != nil {
 			return err
 		}
@@ -71,22 +84,23 @@ func up(g Globals, args []string) error {
 	return nil
 }
 
-// becomesWhole says whether the cluster is healthy, or its supervisor makes it so soon.
-func becomesWhole(i instance.Instance) bool {
+// becomesWhole is nil when the cluster is healthy, or its supervisor makes it so soon.
+func becomesWhole(i instance.Instance, limit time.Duration) error {
 	started := false
-	deadline := time.Now().Add(healLimit)
+	deadline := time.Now().Add(limit)
 	for ; ; time.Sleep(healPoll) {
-		if whole(i) == nil {
-			return true
+		problem := whole(i)
+		if problem == nil {
+			return nil
 		}
 		record, err := i.Read()
 		if err != nil || !record.Ready || alive(i, record.Supervisor) != nil || time.Now().After(deadline) {
-			return false
+			return problem
 		}
 		if !started {
 			some, err := startAll(i)
 			if err != nil {
-				return false
+				return err
 			}
 			if started = true; some {
 				deadline = time.Now().Add(thawLimit)

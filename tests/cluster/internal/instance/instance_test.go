@@ -126,7 +126,7 @@ func TestNodesDifferInEverythingAndTheFirstLiesAtTheTop(t *testing.T) {
 	if first.Dir() != i.Dir || first.Cgroup() != i.Cgroup() || first.Component("kubelet") != "kubelet" {
 		t.Errorf("%+v", first)
 	}
-	one, errOne := i.Node(1, "")
+	one, errOne := i.Node(1, UsualName(1))
 	two, errTwo := i.Node(2, "edge")
 	if errOne != nil || errTwo != nil || one.Name != "node1" || two.Name != "edge" {
 		t.Errorf("%+v %v, %+v %v", one, errOne, two, errTwo)
@@ -140,7 +140,7 @@ func TestNodesDifferInEverythingAndTheFirstLiesAtTheTop(t *testing.T) {
 			t.Errorf("node name %q was taken", name)
 		}
 	}
-	if _, err := i.Node(MaxNodes, ""); err == nil {
+	if _, err := i.Node(MaxNodes, "x"); err == nil {
 		t.Error("too many nodes")
 	}
 }

@@ -21,11 +21,11 @@ type Node struct {
 	Name string
 }
 
-// Node is the node with this index; an empty name means the usual one.
+// UsualName is what nodes are called if nobody says otherwise.
+func UsualName(number int) string { return fmt.Sprintf("node%d", number) }
+
+// Node is the node with this index.
 func (i Instance) Node(index int, name string) (Node, error) {
-	if name == "" {
-		name = fmt.Sprintf("node%d", index)
-	}
 	if !validName.MatchString(name) {
 		return Node{}, fmt.Errorf("node name %q: use 1 to 40 small letters, digits and dashes", name)
 	}
@@ -36,7 +36,7 @@ func (i Instance) Node(index int, name string) (Node, error) {
 }
 
 // First is the node of the control plane.
-func (i Instance) First() Node { return Node{i, 0, "node0"} }
+func (i Instance) First() Node { return Node{i, 0, UsualName(0)} }
 
 // IsFirst says whether the control plane is on it.
 func (n Node) IsFirst() bool { return n.Index == 0 }

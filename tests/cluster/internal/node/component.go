@@ -7,6 +7,9 @@ import "devbridge.dev/tests/cluster/internal/instance"
 // APIServer is the name of the component that can be stopped and frozen by itself.
 const APIServer = "kube-apiserver"
 
+// Controllers are the components that act on what they see in the API.
+var Controllers = []string{"kube-controller-manager", "kube-scheduler"}
+
 // Component is a process that the supervisor keeps running.
 type Component struct {
 	// Name is that of its log.

@@ -15,7 +15,7 @@ func TestConfigurationHasNoGapsAndTheNetworksIsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := i.Node(2, "")
+	n, err := i.Node(2, "edge")
 	if err != nil {
 		t.Fatal(err)
 	}

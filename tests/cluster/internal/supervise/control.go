@@ -127,7 +127,12 @@ func (s *supervisor) obeyAPI(ctx context.Context, action string) error {
 		if err := s.processes.set(node.APIServer, instance.Running); err != nil {
 			return err
 		}
-		return wait(ctx, "API server", s.client.Ready)
+		if err := wait(ctx, "API server", s.client.Ready); err != nil {
+			return err
+		}
+		// Where several of them elect a leader, they end when they have lost the API
+		// server, and start afresh. These would wait up to a minute before they ask again.
+		return s.processes.restart(node.Controllers...)
 	default:
 		return fmt.Errorf("the API server is %s", state)
 	}

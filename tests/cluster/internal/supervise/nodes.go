@@ -43,13 +43,16 @@ func (s *supervisor) reserve(name string) (*machine, error) {
 	if names[name] {
 		return nil, fmt.Errorf("there is a node %s already", name)
 	}
+	for number := 1; name == "" || names[name]; number++ {
+		name = instance.UsualName(number)
+	}
 	for range instance.MaxNodes - 1 {
 		s.nodes.last = 1 + s.nodes.last%(instance.MaxNodes-1)
 		n, err := s.instance.Node(s.nodes.last, name)
 		if err != nil {
 			return nil, err
 		}
-		if s.nodes.machines[n.Index] != nil || names[n.Name] {
+		if s.nodes.machines[n.Index] != nil {
 			continue
 		}
 		m := &machine{node: n, state: instance.Stopped}

@@ -186,6 +186,20 @@ func (p *processes) set(name string, state instance.State) error {
 	return fmt.Errorf("no component %s", name)
 }
 
+// restart ends components, which are started again.
+func (p *processes) restart(names ...string) error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for _, c := range p.components {
+		if slices.Contains(names, c.Name) {
+			if err := bring(c.record.PID, instance.Stopped); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // bring brings a process that may run, and may have ended, to a state.
 func bring(pid int, state instance.State) error {
 	if pid == 0 {
