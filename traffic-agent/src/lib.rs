@@ -13,6 +13,8 @@ mod control;
 pub mod descriptors;
 mod dns;
 mod env;
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 pub mod inherited;
 pub mod keeper;

@@ -29,6 +29,11 @@ use crate::agent::Agent;
 
 pub(crate) use ask::HELD_LIMIT;
 
+/// What reads bytes of others, for [`crate::fuzz`].
+pub(crate) mod fuzz {
+    pub(crate) use super::{exchange::Exchange, farewell::Farewell};
+}
+
 use ask::{Asked, ask};
 use caller::Caller;
 use leg::Leg;

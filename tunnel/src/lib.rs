@@ -32,6 +32,9 @@ pub mod flow;
 #[cfg(feature = "tokio")]
 mod frame;
 #[cfg(feature = "tokio")]
+#[doc(hidden)]
+pub mod fuzz;
+#[cfg(feature = "tokio")]
 mod hello;
 #[cfg(feature = "tokio")]
 pub mod identity;

@@ -232,4 +232,30 @@ mod tests {
         packed.extend_from_slice(&PACKED[12..]);
         assert_eq!(unpack_in(&packed, 5).unwrap(), PLAIN);
     }
+
+    #[test]
+    fn packed_bytes_can_be_anything() {
+        let mut random = 0x9e37_79b9_u32;
+        let mut next = |below: usize| {
+            random ^= random << 13;
+            random ^= random >> 17;
+            random ^= random << 5;
+            random as usize % below
+        };
+        for _ in 0..2000 {
+            let mut packed = PACKED.to_vec();
+            for _ in 0..=next(4) {
+                let at = next(packed.len());
+                match next(3) {
+                    0 => packed[at] = next(256) as u8,
+                    1 => packed.insert(at, next(256) as u8),
+                    _ => drop(packed.remove(at)),
+                }
+            }
+            // Only the header has bytes that mean nothing.
+            if let Ok(plain) = unpack_in(&packed, 1 + next(40)) {
+                assert_eq!(plain, PLAIN);
+            }
+        }
+    }
 }

@@ -49,8 +49,8 @@ pub(crate) struct Exchange {
     caller_spoke_last: bool,
 }
 
-/// How HTTP/2 begins (RFC 9113 §3.4): the part that HTTP/1.x takes for the first line of a request.
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+/// How HTTP/2 begins (RFC 9113 §3.4), as far as it could be the first line of a request.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2";
 
 /// What matters of a request for its answer.
 #[derive(Debug)]
@@ -132,10 +132,8 @@ impl Exchange {
 
     /// Bytes from the caller.
     pub(crate) fn request(&mut self, mut bytes: &[u8]) {
-        let first = !self.touched;
         self.touched |= !bytes.is_empty();
         self.caller_spoke_last |= !bytes.is_empty();
-        let multiplexed = first && bytes.starts_with(HTTP2_PREFACE);
         while !bytes.is_empty() && !self.opaque {
             let used = match &mut self.request_body {
                 Some(body) => match body.feed(bytes) {
@@ -154,7 +152,6 @@ impl Exchange {
             };
             bytes = bytes.get(used..).unwrap_or_default();
         }
-        self.multiplexed |= multiplexed && self.opaque;
     }
 
     /// Bytes from whoever serves.
@@ -236,7 +233,11 @@ impl Exchange {
             }
             Parsed::Partial => bytes.len(),
             Parsed::Other => {
+                let partial = self.request_head.partial();
+                let head = if partial.is_empty() { bytes } else { partial };
+                let multiplexed = head.starts_with(HTTP2_PREFACE);
                 self.give_up();
+                self.multiplexed = multiplexed;
                 bytes.len()
             }
         }

@@ -10,31 +10,31 @@ const HEADERS_LIMIT: usize = 128;
 
 /// Collects the head of the answer that shall be the last.
 #[derive(Debug, Default)]
-pub(super) struct Farewell {
+pub(crate) struct Farewell {
     /// The head so far; `None` while answers pass as they are.
     head: Option<Vec<u8>>,
 }
 
 /// What to send to the caller instead.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Said {
+    pub(crate) bytes: Vec<u8>,
     /// The caller has been told.
-    pub(super) told: bool,
+    pub(crate) told: bool,
 }
 
 impl Farewell {
     /// The next bytes are the beginning of an answer.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.head.get_or_insert_default();
     }
 
-    pub(super) fn collecting(&self) -> bool {
+    pub(crate) fn collecting(&self) -> bool {
         self.head.is_some()
     }
 
     /// Takes bytes of the answer; gives all back once its head is complete, or is seen not to be one.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Said> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<Said> {
         let head = self.head.get_or_insert_default();
         head.extend_from_slice(bytes);
         let said = match last(head) {
@@ -47,7 +47,7 @@ impl Farewell {
     }
 
     /// What was collected of a head that will not be completed.
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         self.head.take().unwrap_or_default()
     }
 }
