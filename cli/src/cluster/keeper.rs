@@ -25,7 +25,7 @@ use super::parts::Parts;
 use super::preflight::{Right, lacking};
 use super::watch::{self, Selection};
 
-pub use install::{InstallError, Manifests, install, uninstall};
+pub use install::{InstallError, Manifests, Removed, install, uninstall};
 pub use objects::{Image, Objects, any_image, image_of};
 
 /// Name of its Deployment, ServiceAccount, Role and RoleBinding.
@@ -49,6 +49,8 @@ pub const RIGHTS: &[Right] = &[
 const GONE: Duration = Duration::from_secs(30);
 /// Tries while others make, use and remove the same keeper.
 const TRIES: usize = 5;
+/// Tries to bind a Role that the API server does not know yet.
+const BINDS: usize = 50;
 /// Pause between them.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -186,8 +188,10 @@ async fn make(cluster: &Cluster, image: &Image, parts: &Parts) -> Result<bool, K
     let rest = async {
         tokio::try_join!(
             own(cluster, account, &owner),
-            own(cluster, role, &owner),
-            own(cluster, binding, &owner),
+            async {
+                own(cluster, role, &owner).await?;
+                once_known(|| own(cluster, binding.clone(), &owner)).await
+            },
             parts.ensure(cluster, &owner),
         )
     };
@@ -201,6 +205,22 @@ async fn make(cluster: &Cluster, image: &Image, parts: &Parts) -> Result<bool, K
                 _ => Err(error.into()),
             }
         }
+    }
+}
+
+/// Makes a binding to a Role that was made just now. Who may not bind anything may bind a Role whose rights they have
+/// themselves; for that the API server looks it up in its cache, which may be a moment behind.
+async fn once_known<T, F>(mut bind: impl FnMut() -> F) -> Result<T, ApiError>
+where
+    F: Future<Output = Result<T, ApiError>>,
+{
+    let mut tries = 0;
+    loop {
+        match bind().await {
+            Err(error) if error.is_not_found() && tries < BINDS => tries += 1,
+            bound => return bound,
+        }
+        time::sleep(PAUSE).await;
     }
 }
 

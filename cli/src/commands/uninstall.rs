@@ -14,10 +14,19 @@ pub async fn run(args: Uninstall, output: &Output) -> Result<(), Failure> {
     cluster.announce(output);
     cluster.check_protected(args.cluster.yes).await?;
     let step = output.step("uninstall", "removing the keeper");
-    if keeper::uninstall(&cluster).await? {
+    let removed = keeper::uninstall(&cluster).await?;
+    if removed.found {
         step.done(&format!("no keeper is left in namespace {}", cluster.namespace));
     } else {
         step.done(&format!("there was no keeper in namespace {}", cluster.namespace));
+    }
+    if removed.found && removed.roles_unknown {
+        output.say(&format!(
+            "you may not see roles; if the keeper was applied from `install --print`, who may removes the rest: \
+             kubectl -n {} delete role,rolebinding -l {}",
+            cluster.namespace,
+            keeper::KEEPER
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::objects::labels;
-use super::{INSTALLED, Image, KEEPER, NAME, Objects, gone, is_keeper, owner, read};
+use super::{INSTALLED, Image, KEEPER, NAME, Objects, gone, is_keeper, once_known, owner, read};
 use crate::cluster::Cluster;
 use crate::cluster::api::{ApiError, Doing};
 use crate::cluster::names::MANAGER;
@@ -111,12 +111,10 @@ pub async fn install(cluster: &Cluster, manifests: &Manifests) -> Result<(), Ins
     };
     let Objects { deployment, account, role, binding } = objects;
     let owner = owner(&apply(cluster, deployment, None).await?);
-    let (account, role, binding) = (
-        apply(cluster, account, Some(&owner)),
-        apply(cluster, role, Some(&owner)),
-        apply(cluster, binding, Some(&owner)),
-    );
-    tokio::try_join!(account, role, binding)?;
+    tokio::try_join!(apply(cluster, account, Some(&owner)), async {
+        apply(cluster, role, Some(&owner)).await?;
+        once_known(|| apply(cluster, binding.clone(), Some(&owner))).await
+    })?;
     for map in &maps {
         adopt(cluster, map, &owner).await?;
     }
@@ -130,11 +128,21 @@ pub async fn install(cluster: &Cluster, manifests: &Manifests) -> Result<(), Ins
     Ok(())
 }
 
-/// Removes the keeper, whoever made it; `false` when there was none. Returns when its Deployment is gone.
+/// What [`uninstall`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removed {
+    /// There was something to remove.
+    pub found: bool,
+    /// Roles and role bindings may be left: they could not be looked for. Those of a keeper that `install` or a session
+    /// made go with its Deployment.
+    pub roles_unknown: bool,
+}
+
+/// Removes the keeper, whoever made it. Returns when its Deployment is gone.
 ///
 /// # Errors
 /// See [`InstallError`].
-pub async fn uninstall(cluster: &Cluster) -> Result<bool, InstallError> {
+pub async fn uninstall(cluster: &Cluster) -> Result<Removed, InstallError> {
     let there = read(cluster).await?;
     if there.as_ref().is_some_and(|there| !is_keeper(there)) {
         return Err(InstallError::Foreign);
@@ -143,12 +151,17 @@ pub async fn uninstall(cluster: &Cluster) -> Result<bool, InstallError> {
     if found {
         remove::<Deployment>(cluster, NAME).await?;
     }
-    found |= remove_all::<RoleBinding>(cluster).await?;
-    found |= remove_all::<Role>(cluster).await?;
+    let mut roles_unknown = false;
+    for removed in [remove_all::<RoleBinding>(cluster).await, remove_all::<Role>(cluster).await] {
+        match removed {
+            Err(error) if error.status() == Some(403) => roles_unknown = true,
+            removed => found |= removed?,
+        }
+    }
     found |= remove_all::<ServiceAccount>(cluster).await?;
     found |= remove_all::<ConfigMap>(cluster).await?;
     gone(cluster).await?;
-    Ok(found)
+    Ok(Removed { found, roles_unknown })
 }
 
 async fn apply<K>(cluster: &Cluster, mut object: K, owner: Option<&OwnerReference>) -> Result<K, ApiError>

@@ -10,6 +10,7 @@ use crate::cluster::keeper::{self, KeeperError};
 use crate::cluster::parts::Parts;
 use crate::cluster::record::TTL;
 use crate::cluster::target::Target;
+use crate::error::Failure;
 use crate::session::Context;
 
 /// How long its pod may take to start, before that is said.
@@ -76,7 +77,11 @@ async fn tell(context: &Context, made: Result<(), KeeperError>) {
             cluster.namespace,
             keeper::KEEPER
         ),
-        Err(error) => crate::error::chain(&error),
+        Err(KeeperError::Api(error)) => {
+            let failure = Failure::from(error);
+            format!("{}: {}", failure.what, failure.why.unwrap_or_default())
+        }
+        Err(error) => error.to_string(),
     };
     output.say(&format!("keeper: none, {why}"));
     output.say(&format!(
