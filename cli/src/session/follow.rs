@@ -5,7 +5,7 @@
 //! |---|---|
 //! | the agent's process ends | its bootstrap starts another, which serves the originals; the session takes a seat there |
 //! | its container, pod or node ends | the key off at once; the session takes a seat at the next agent; the key on |
-//! | no way to the agent for a second, while the API server answers | the key off until the way is back |
+//! | no way to the agent for a second, while the API server answers | the key off until the way is back; after 8 s the pod is deleted and another agent found |
 //! | a Service has no ready agent behind it | the key off until it has |
 //! | somebody else takes the key off | put on again once; who does it again manages that Service: the session ends |
 //! | the target or its Service is deleted | the session ends |
@@ -15,6 +15,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use kube::api::DeleteParams;
 use tokio::sync::watch as flag;
 use tokio::time::{self, Instant};
 use tunnel::{Closed, LinkState};
@@ -31,6 +32,9 @@ use crate::error::{Exit, Failure};
 
 /// No way to the agent for so long is not one lost packet.
 const AWAY: Duration = Duration::from_secs(1);
+/// An agent that can't be reached for so long, while the API server can, is replaced: longer than the longest pause between
+/// two dials, so that a way that comes back is found first.
+const REPLACE: Duration = Duration::from_secs(8);
 /// Longest wait for the API server to take the key off; without it, the agent and the keeper do what is needed.
 const PATCH: Duration = Duration::from_secs(5);
 /// Pause before another try to find an agent.
@@ -145,10 +149,16 @@ async fn mend(
             back(seat).await;
             visible(context, services, &attached.started).await
         };
+        let lost = async {
+            tokio::select! {
+                _ = seat.connection.closed() => {}
+                () = pod_gone(context, &attached.started.pod) => {}
+                () = replaced(context, &attached.started.pod), if matches!(trouble, Trouble::Away) => {}
+            }
+        };
         tokio::select! {
             mended = mended => if mended.is_ok() { return false },
-            _ = seat.connection.closed() => {}
-            () = pod_gone(context, &attached.started.pod) => {}
+            () = lost => {}
         }
     }
     if let Some(seat) = attached.seat.take() {
@@ -162,6 +172,23 @@ async fn mend(
                 tracing::debug!(%failure, "no agent yet");
                 time::sleep(AGAIN).await;
             }
+        }
+    }
+}
+
+/// Deletes the agent's pod after a while, so that it is no endpoint of any Service any more and its Deployment makes
+/// another one. A node without power tells Kubernetes nothing for most of a minute. An API server that is away delays it.
+async fn replaced(context: &Context, pod: &str) {
+    let pods = context.cluster.api::<Pod>();
+    loop {
+        time::sleep(REPLACE).await;
+        match time::timeout(PATCH, pods.delete(pod, &DeleteParams::default())).await {
+            Ok(Ok(_)) => {
+                return context
+                    .output
+                    .state(&format!("pod {pod} can't be reached; it was deleted to have another agent"));
+            }
+            other => tracing::debug!(?other, pod, "the agent's pod stays"),
         }
     }
 }
