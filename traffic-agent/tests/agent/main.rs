@@ -19,7 +19,6 @@ mod process;
 mod requests;
 mod rig;
 mod server;
-mod strain;
 mod unavailable;
 
 use std::time::Duration;
