@@ -34,6 +34,7 @@ pub(crate) enum Manner {
     /// Streams are read by nobody and get no reply.
     Mute,
     /// Streams are acknowledged without a process, and get no answer.
+    #[allow(dead_code, reason = "for the tests of strain")]
     Accept,
 }
 

@@ -78,6 +78,7 @@ impl Rig {
     }
 
     /// For an agent that runs somewhere else: what its laptop needs.
+    #[allow(dead_code, reason = "for the tests of strain")]
     pub(crate) fn beside(
         callers: SocketAddr,
         control: SocketAddr,
