@@ -1,7 +1,7 @@
 //! The keeper: cleans up in its namespace after laptops that died.
 //!
 //! It watches the records, the swapped Services and their endpoints, and asks each agent every second whether it is ready.
-//! [`state`] decides; here is what observes and acts. It runs from the same binary as the agent, as
+//! `state` decides; here is what observes and acts. It runs from the same binary as the agent, as
 //! `traffic-agent keeper`, in a pod of its own with a Role of its own, which is part of the built-in role `edit`:
 //! `cli/src/cluster/keeper.rs` makes both.
 //!
