@@ -52,10 +52,15 @@ pub fn who_set_the_selector(service: &Service) -> Manager {
 /// with kubectl, who come once.
 pub fn will_revert(service: &Service) -> Option<Manager> {
     let manager = who_set_the_selector(service);
-    (manager.applies && manager.kind != Kind::Unknown).then_some(manager)
+    manager.is_controller().then_some(manager)
 }
 
 impl Manager {
+    /// It comes again and again by itself.
+    pub fn is_controller(&self) -> bool {
+        self.applies && self.kind != Kind::Unknown
+    }
+
     /// What to do about it, one line each.
     pub fn settings(&self, namespace: &str) -> Vec<String> {
         let service = &self.service;

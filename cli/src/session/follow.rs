@@ -91,7 +91,7 @@ pub async fn follow(
             }
             Trouble::Astray(Astray::TakenOff(by)) => {
                 let again = taken_off.replace(Instant::now()).is_some_and(|last| last.elapsed() < TWICE);
-                if again || by.applies {
+                if again || by.is_controller() {
                     return Err(lead::put_back(context, by));
                 }
             }
