@@ -1,7 +1,7 @@
 //! The requests path: callers in the cluster, served by the laptop or by originals.
 //!
 //! Each caller's connection has one task. It finds somebody to serve ([`leg`]): the laptop if it takes
-//! requests ([`ask`]), after an acknowledgement ([`offer`]), otherwise an original, or nobody ([`refuse`]). Then bytes are relayed ([`relay`])
+//! requests ([`mod@ask`]), after an acknowledgement ([`offer`]), otherwise an original, or nobody ([`refuse`]). Then bytes are relayed ([`relay`])
 //! while an observer follows the exchanges ([`exchange`]), so that the connection can change hands between two
 //! of them, and a request that nobody answered can be given to somebody else. When the agent ends, callers are
 //! told politely to connect again ([`farewell`]).
