@@ -134,6 +134,7 @@ visit_until '"by":"catalog-'
 visit 3
 
 step "devbridge intercept catalog -n $namespace -- shop-catalog --banner 'from my laptop'"
+: > "$work/devbridge.log"
 set -m # A process group of its own, as in a terminal: signals reach it.
 "$devbridge" intercept catalog -n "$namespace" ${where[@]+"${where[@]}"} \
     -- "$catalog" --banner "from my laptop" >> "$work/devbridge.log" 2>&1 < /dev/null &
