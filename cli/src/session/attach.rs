@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tunnel::identity::{KeyPair, PublicKey};
 use tunnel::tasks::Tasks;
 
@@ -26,6 +27,9 @@ use crate::cluster::record::Record;
 use crate::cluster::start::Started;
 use crate::error::{Exit, Failure};
 use crate::sandbox;
+
+/// Agents that may go away one after the other while it attaches.
+const MEETINGS: usize = 5;
 
 /// What the user asked for.
 pub struct Wanted {
@@ -121,11 +125,21 @@ pub async fn attach(context: &Context, making: &Making, wanted: &Wanted) -> Resu
     step.done("agent delivered");
 
     let step = output.step("agent", "waiting for the agent's pod");
-    let reached = reach(context, making).await?;
+    let mut reached = reach(context, making).await?;
     step.done(&format!("agent runs in pod {}", reached.pod));
 
     let step = output.step("tunnel", "meeting the agent");
-    let mut seat = Seat::take(context, &reached).await?;
+    let mut met = Seat::take(context, &reached).await;
+    for _ in 1..MEETINGS {
+        let Err(ControlError::Ended) = &met else { break };
+        // Nothing depends on this agent yet: the next one will do as well.
+        let why = reached.connection.closed().now_or_never();
+        let why = why.map_or_else(|| "it said no more".into(), |closed| closed.to_string());
+        output.note(&format!("that agent went away ({why}); waiting for the next"));
+        reached = reach(context, making).await?;
+        met = Seat::take(context, &reached).await;
+    }
+    let mut seat = met?;
     step.done("connected, end to end encrypted");
 
     let (replace, current) = Replace::new(seat.connection.clone());
