@@ -59,6 +59,23 @@ pub enum LinkState {
     },
 }
 
+/// Resolves when the link has been lost for `long`, or when nobody tells of it any more. Cancel safe.
+pub(crate) async fn lost_for(mut link: watch::Receiver<LinkState>, long: Duration) {
+    loop {
+        let state = *link.borrow_and_update();
+        let over = async {
+            match state {
+                LinkState::Up => std::future::pending().await,
+                LinkState::Lost { since } => time::sleep_until(since + long).await,
+            }
+        };
+        tokio::select! {
+            () = over => return,
+            changed = link.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
 /// Why a session is over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
@@ -201,6 +218,11 @@ impl Connection {
     #[must_use]
     pub fn heard(&self) -> time::Instant {
         self.0.shared.wire.heard().unwrap_or_else(time::Instant::now)
+    }
+
+    /// Resolves when there has been no way to the other end for `long`. Cancel safe.
+    pub async fn lost_for(&self, long: Duration) {
+        lost_for(self.link(), long).await;
     }
 
     /// QUIC's estimate of the round trip time, the other end's delay taken off.

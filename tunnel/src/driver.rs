@@ -10,7 +10,7 @@ use tokio::time::{self, Instant};
 use tracing::debug;
 
 use crate::{
-    connection::{Closed, LinkState, Shared},
+    connection::{Closed, LinkState, Shared, lost_for},
     link::Link,
     pump::{CarrierEnd, Pump},
 };
@@ -65,7 +65,7 @@ async fn carry<S: Source>(shared: &Shared, pump: &mut Pump, source: &mut S, resu
                 continue;
             }
             // A carrier that was accepted and says nothing is waited for, but not beyond the resume time.
-            () = expired(shared, resume) => return shared.close(Closed::NoCarrier(resume)),
+            () = lost_for(shared.link.subscribe(), resume) => return shared.close(Closed::NoCarrier(resume)),
         }
         // The link is up only when the other end has answered, so a carrier that leads nowhere does not gain time.
         let LinkState::Lost { since } = *shared.link.borrow() else { continue };
@@ -75,25 +75,6 @@ async fn carry<S: Source>(shared: &Shared, pump: &mut Pump, source: &mut S, resu
                 shared.kick();
             }
             Err(_) => return shared.close(Closed::NoCarrier(resume)),
-        }
-    }
-}
-
-/// Resolves when the link has been lost for the resume time.
-async fn expired(shared: &Shared, resume: Duration) {
-    let mut link = shared.link.subscribe();
-    loop {
-        let state = *link.borrow_and_update();
-        let lost_for_long = async {
-            match state {
-                LinkState::Up => std::future::pending().await,
-                LinkState::Lost { since } => time::sleep_until(since + resume).await,
-            }
-        };
-        tokio::select! {
-            () = lost_for_long => return,
-            // Fails only when the sender is gone, which `shared` holds.
-            _ = link.changed() => {}
         }
     }
 }

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
 
 use super::names::{AGENT, DEVBRIDGE, MANAGED_BY, TARGET};
+use super::parts;
 use super::target::Target;
 
 /// Where the agent's own files are mounted; a path that no image uses.
@@ -254,13 +255,7 @@ pub fn port_name(port: u16) -> String {
 }
 
 fn volumes(target: &Target, bootstrap: &str, parts: &[String]) -> Vec<Volume> {
-    let sources: Vec<_> = parts
-        .iter()
-        .enumerate()
-        .map(|(at, name)| {
-            json!({"configMap": {"name": name, "items": [{"key": "part", "path": format!("part-{at:02}")}]}})
-        })
-        .collect();
+    let sources = parts::sources(parts);
     let volumes = json!([
         {"name": "devbridge-boot", "configMap": {"name": bootstrap, "defaultMode": 0o555}},
         {"name": "devbridge-parts", "projected": {"sources": sources, "defaultMode": 0o444}},

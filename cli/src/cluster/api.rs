@@ -1,6 +1,41 @@
 //! Errors of the Kubernetes API, in the words of what was being done.
 
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::PostParams;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Cluster;
+use super::names::MANAGER;
 use crate::error::{Exit, Failure, chain};
+
+/// An object of a namespace, of a kind that is known when this is compiled.
+pub trait Namespaced:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug
+{
+}
+
+impl<K> Namespaced for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + Debug
+{
+}
+
+/// Makes an object in the namespace, in our name.
+///
+/// # Errors
+/// The API server can't be reached or refuses; 409 when there is one of this name.
+pub async fn create<K: Namespaced>(cluster: &Cluster, object: &K) -> Result<K, ApiError> {
+    let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+    let created = cluster.api::<K>().create(&params, object).await;
+    created.doing(|| format!("create {} {}", K::kind(&()), object.name_any()))
+}
 
 /// A request to the API server failed.
 #[derive(Debug, thiserror::Error)]

@@ -11,15 +11,13 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
 use tokio::time::{self, Instant};
 
 use super::Cluster;
-use super::api::{ApiError, Doing};
+use super::api::{ApiError, Doing, Namespaced, create};
 use super::names::{MANAGER, SELECT_OURS, TARGET};
 use super::parts::Parts;
 use super::preflight::{Right, lacking};
@@ -225,14 +223,11 @@ where
 }
 
 /// Creates what the Deployment owns. One of the same name belongs to a keeper that is on its way out.
-async fn own<K>(cluster: &Cluster, mut object: K, owner: &OwnerReference) -> Result<(), ApiError>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + Serialize
-        + std::fmt::Debug,
-{
+async fn own<K: Namespaced>(
+    cluster: &Cluster,
+    mut object: K,
+    owner: &OwnerReference,
+) -> Result<(), ApiError> {
     object.meta_mut().owner_references = Some(vec![owner.clone()]);
     let first = create(cluster, &object).await;
     let Err(error) = first.map(drop) else { return Ok(()) };
@@ -250,19 +245,6 @@ where
         _ => {}
     }
     create(cluster, &object).await.map(drop)
-}
-
-async fn create<K>(cluster: &Cluster, object: &K) -> Result<K, ApiError>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + Serialize
-        + std::fmt::Debug,
-{
-    let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
-    let created = cluster.api::<K>().create(&params, object).await;
-    created.doing(|| format!("create {} {}", K::kind(&()), object.name_any()))
 }
 
 /// Says that a session uses it; `false` when it is gone or another one.

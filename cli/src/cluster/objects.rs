@@ -6,16 +6,13 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::api::PostParams;
 use kube::{Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::Cluster;
 use super::agent_pod::{AgentPod, port_name};
-use super::api::{ApiError, Doing};
-use super::names::{AGENT, DEVBRIDGE, MANAGED_BY, MANAGER, TARGET};
+use super::api::{ApiError, Doing, Namespaced, create};
+use super::names::{AGENT, DEVBRIDGE, MANAGED_BY, TARGET};
 use super::parts::Parts;
 use super::target::Target;
 
@@ -83,11 +80,11 @@ impl Objects {
     ) -> Result<(), ApiError> {
         tokio::try_join!(
             parts.ensure(cluster, owner),
-            create(cluster, owned(&self.secret, owner)),
-            create(cluster, owned(&self.origin, owner)),
-            create(cluster, owned(&self.agents, owner)),
+            replace(cluster, owned(&self.secret, owner)),
+            replace(cluster, owned(&self.origin, owner)),
+            replace(cluster, owned(&self.agents, owner)),
         )?;
-        create(cluster, owned(&self.deployment, owner)).await
+        replace(cluster, owned(&self.deployment, owner)).await
     }
 }
 
@@ -136,19 +133,10 @@ fn owned<K: Resource + Clone>(object: &K, owner: &OwnerReference) -> K {
 
 /// Creates `object`; one of ours that is there already belongs to a session that is gone, as the caller has the
 /// record: it is deleted first.
-async fn create<K>(cluster: &Cluster, object: K) -> Result<(), ApiError>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + Serialize
-        + std::fmt::Debug,
-{
+async fn replace<K: Namespaced>(cluster: &Cluster, object: K) -> Result<(), ApiError> {
     let api = cluster.api::<K>();
     let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
-    let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
-    let doing = || format!("create {kind} {name}");
-    let error = match api.create(&params, &object).await.doing(doing) {
+    let error = match create(cluster, &object).await {
         Ok(_) => return Ok(()),
         Err(error) if error.is_conflict() => error,
         Err(error) => return Err(error),
@@ -172,5 +160,5 @@ where
     super::watch::until(&api, &selection, deadline, look)
         .await
         .doing(|| format!("wait for {kind} {name} to go"))?;
-    api.create(&params, &object).await.doing(doing).map(drop)
+    create(cluster, &object).await.map(drop)
 }

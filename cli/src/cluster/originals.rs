@@ -23,6 +23,19 @@ pub fn slices_of(service: &str) -> Selection {
     Selection::labels(format!("{SERVICE_NAME}={service}"))
 }
 
+/// The slices of several Services.
+pub fn slices_of_all(services: &[String]) -> Selection {
+    Selection::labels(format!("{SERVICE_NAME} in ({})", services.join(", ")))
+}
+
+/// Whether one of `services` has no ready pod of this agent behind it, by the slices of [`slices_of_all`].
+pub fn lacks_ready(slices: &[EndpointSlice], services: &[String], agents: &BTreeSet<IpAddr>) -> bool {
+    services.iter().any(|service| {
+        let mut own = slices.iter().filter(|slice| slice.labels().get(SERVICE_NAME) == Some(service));
+        !own.any(|slice| has_ready(std::slice::from_ref(slice), agents))
+    })
+}
+
 /// Originals among `slices`, which are those of [`selection`].
 pub fn among(names: &Names, slices: &[EndpointSlice]) -> Vec<Original> {
     let of = |service: &str| {

@@ -15,6 +15,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams, PostParams, Request};
 use kube::{Resource, ResourceExt};
 
+use serde_json::{Value, json};
+
 use super::Cluster;
 use super::api::{ApiError, Doing};
 use super::names::{DEVBRIDGE, MANAGED_BY, MANAGER};
@@ -27,6 +29,15 @@ const TRIES: usize = 10;
 /// to 60 ms for a part). Every API server since 1.15 knows it.
 const METADATA_ONLY: HeaderValue =
     HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+
+/// The parts as sources of a projected volume, under the names that the bootstrap reads in order.
+pub fn sources<S: AsRef<str>>(parts: &[S]) -> Vec<Value> {
+    let source = |(at, name): (usize, &S)| {
+        let items = json!([{"key": "part", "path": format!("part-{at:02}")}]);
+        json!({"configMap": {"name": name.as_ref(), "items": items}})
+    };
+    parts.iter().enumerate().map(source).collect()
+}
 
 /// The ConfigMaps that carry one agent.
 #[derive(Debug, Clone)]
@@ -133,7 +144,7 @@ async fn own(api: &Api<ConfigMap>, there: &ConfigMap, owner: &OwnerReference) ->
     let name = there.name_any();
     let mut all = owners.to_vec();
     all.push(owner.clone());
-    let add = |path: &str, value: serde_json::Value| {
+    let add = |path: &str, value: Value| {
         PatchOperation::Add(AddOperation {
             path: json_patch::jsonptr::PointerBuf::parse(path).unwrap_or_default(),
             value,

@@ -7,13 +7,11 @@ use k8s_openapi::api::authorization::v1::{
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
 use kube::api::{Api, PostParams};
-use kube::{Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::Cluster;
-use super::api::{ApiError, Doing};
+use super::api::{ApiError, Doing, Namespaced};
 use super::names::MANAGER;
 use super::objects::Objects;
 use crate::error::{Exit, Failure};
@@ -136,14 +134,7 @@ pub async fn check(cluster: &Cluster, objects: &Objects, parts: &[ConfigMap]) ->
     rights.and(dry)
 }
 
-async fn dry_run<K>(cluster: &Cluster, object: &K) -> Result<(), ApiError>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + Serialize
-        + std::fmt::Debug,
-{
+async fn dry_run<K: Namespaced>(cluster: &Cluster, object: &K) -> Result<(), ApiError> {
     let params = PostParams { dry_run: true, field_manager: Some(MANAGER.into()) };
     let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
     match cluster.api::<K>().create(&params, object).await.doing(|| format!("create {kind} {name} (dry run)"))

@@ -131,7 +131,7 @@ async fn trouble(
             _ => Trouble::Pod,
         }),
         () = pod_gone(context, &attached.started.pod) => Ok(Trouble::Pod),
-        () = away(seat) => Ok(Trouble::Away),
+        () = seat.connection.lost_for(AWAY) => Ok(Trouble::Away),
         astray = lead::astray(context, services, &attached.started) => Ok(Trouble::Astray(astray?)),
     }
 }
@@ -221,24 +221,6 @@ async fn asked(stop: &mut flag::Receiver<bool>) {
     // Whoever could ask is gone: then nobody does.
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending().await
-    }
-}
-
-/// Resolves when there has been no way to the agent for [`AWAY`].
-async fn away(seat: &Seat) {
-    let mut link = seat.connection.link();
-    loop {
-        let state = *link.borrow_and_update();
-        let long = async {
-            match state {
-                LinkState::Up => std::future::pending().await,
-                LinkState::Lost { since } => time::sleep_until(since + AWAY).await,
-            }
-        };
-        tokio::select! {
-            () = long => return,
-            changed = link.changed() => if changed.is_err() { return },
-        }
     }
 }
 

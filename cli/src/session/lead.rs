@@ -105,15 +105,8 @@ pub async fn astray(context: &Context, services: &[String], started: &Started) -
 
 async fn unready(context: &Context, services: &[String], started: &Started) -> Result<(), ApiError> {
     let api = context.cluster.api::<EndpointSlice>();
-    let name = "kubernetes.io/service-name";
-    let selection = Selection::labels(format!("{name} in ({})", services.join(", ")));
-    let lacking = |slices: &[EndpointSlice]| {
-        services.iter().any(|service| {
-            let own: Vec<_> =
-                slices.iter().filter(|slice| slice.labels().get(name) == Some(service)).cloned().collect();
-            !originals::has_ready(&own, &started.addresses)
-        })
-    };
+    let selection = originals::slices_of_all(services);
+    let lacking = |slices: &[EndpointSlice]| originals::lacks_ready(slices, services, &started.addresses);
     loop {
         let look = |slices: &[EndpointSlice]| lacking(slices).then_some(());
         watch::follow(&api, &selection, look).await.doing(|| "watch EndpointSlices".into())?;

@@ -8,6 +8,8 @@
 )]
 #![allow(dead_code, reason = "what the other tests of the agent share is not all used here")]
 
+#[path = "../agent/deadline.rs"]
+mod deadline;
 #[path = "../agent/laptop.rs"]
 mod laptop;
 #[path = "../agent/rig.rs"]
@@ -16,22 +18,4 @@ mod rig;
 mod server;
 mod strain;
 
-use std::time::Duration;
-
-/// Far above what anything here takes: it bounds correctness, not speed.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// The output of `future`, which must come in time.
-async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what} takes too long"))
-}
-
-/// Waits until `state` holds.
-async fn eventually(what: &str, mut state: impl FnMut() -> bool) {
-    within(what, async {
-        while !state() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
+use deadline::{eventually, within};

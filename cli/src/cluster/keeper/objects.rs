@@ -13,6 +13,7 @@ use crate::bundle::Bundle;
 use crate::cluster::Cluster;
 use crate::cluster::api::{ApiError, Doing};
 use crate::cluster::names::{AGENT, DEVBRIDGE, MANAGED_BY};
+use crate::cluster::parts;
 use crate::cluster::target::Target;
 
 /// Directory of everything of ours in the pod.
@@ -139,13 +140,7 @@ fn typed<K: serde::de::DeserializeOwned + Default>(object: Value) -> K {
 }
 
 fn pod(image: &Image, bootstrap: &str, parts: &[&str]) -> Value {
-    let sources: Vec<_> = parts
-        .iter()
-        .enumerate()
-        .map(|(at, name)| {
-            json!({"configMap": {"name": name, "items": [{"key": "part", "path": format!("part-{at:02}")}]}})
-        })
-        .collect();
+    let sources = parts::sources(parts);
     let probe = |path: &str, period: u32| json!({"httpGet": {"path": path, "port": HEALTH}, "periodSeconds": period, "timeoutSeconds": 2});
     let field =
         |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
