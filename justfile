@@ -16,6 +16,10 @@ test:
 e2e:
     tests/run.sh cluster
 
+# What faults do, measured on a real cluster; rewrites the table in docs/reliability.md.
+faults:
+    packaging/build.sh && tests/images.sh && cargo test --workspace --test cluster -- --faults docs/reliability.md
+
 # The story of the README on a real cluster, each step with its time.
 demo:
     examples/demo.sh

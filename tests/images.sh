@@ -20,7 +20,8 @@ built=${CARGO_TARGET_DIR:-target}/$host/release
 out=target/images
 mkdir -p "$out/bin"
 for program in $programs; do
-    cp "$built/$program" "$out/bin/$program"
+    # One that runs just now is replaced, and not written to.
+    cp -f "$built/$program" "$out/bin/$program"
 done
 [ "$what" != programs ] || exit 0
 image() { # NAME ENTRYPOINT FILE…

@@ -2,99 +2,92 @@
 
 use std::time::Duration;
 
-use harness::{Echo, Load, Process, Summary, World, deadline};
+use harness::{Echo, Fault, Goal, Load, Process, World, deadline};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 harness::tests![
+    a_target_that_is_scaled_to_nothing_and_back_stays_swapped,
+    a_session_ends_when_its_service_or_its_target_is_deleted;
+    faults:
     an_agent_whose_process_is_killed_refuses_nobody_and_is_replaced,
     an_agent_whose_container_is_killed_is_replaced,
     an_agent_whose_pod_is_deleted_is_replaced_and_no_request_fails,
+    an_agent_whose_pod_is_evicted_is_replaced_and_no_request_fails,
     an_agent_whose_deployment_is_deleted_is_made_again,
-    a_target_that_is_scaled_to_nothing_and_back_stays_swapped,
-    a_session_ends_when_its_service_or_its_target_is_deleted,
 ];
 
 /// Until the laptop serves again: three times the usual.
 const AGAIN: Duration = Duration::from_secs(30);
 
 async fn attached(world: &World) -> Process {
-    world.echo(Echo::new("web").replicas(2)).await;
     let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
     session.line("ready:", deadline::ATTACH).await;
     world.laptop_answers("http://web/").await;
     session
 }
 
-/// Does something to the agent under load; gives what was counted, and when it happened on the load's clock.
-async fn under_load(world: &World, session: &mut Process, fault: impl AsyncFnOnce()) -> (Summary, f64) {
+/// Does something to the agent under load, which it is told as a name and a uid, and tells the row.
+async fn under_load(world: &World, mut fault: Fault, happens: impl AsyncFnOnce(&str, &str)) {
+    world.echo(Echo::new("web").replicas(2)).await;
+    let before = world.snapshot().await;
+    let mut session = attached(world).await;
+    let (name, uid) = world.pod("devbridge.dev/agent").await;
     let mut load = world.load("http://web/", Load::USUAL).await;
     load.answered_by("laptop", 200, deadline::LOOK).await;
-    let at = load.clock();
-    fault().await;
+    happens(&name, &uid).await;
+    fault.happened();
     session.line("state: at an agent again", AGAIN).await;
     load.answered_by("laptop", 500, AGAIN).await;
     session.signal(Signal::SIGINT);
     assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
     load.go_on(2.0).await;
-    (load.end().await, at)
+    let counted = load.end().await;
+    world.is_again(&before).await;
+    fault.requests(&counted);
+    fault.stays("nothing, after Ctrl-C");
+    fault.tell(&(counted, session));
 }
 
 async fn an_agent_whose_process_is_killed_refuses_nobody_and_is_replaced(world: World) {
-    let mut session = attached(&world).await;
-    let (_, uid) = world.pod("devbridge.dev/agent").await;
-    let (counted, at) = under_load(&world, &mut session, async || {
-        assert_eq!(world.kill_in_pod(&uid, "traffic-agent"), 1);
+    // The listening sockets are the bootstrap's: who connects meanwhile waits. What was open ended with the process.
+    let fault = world.fault("agent's process `kill -9`").goal(Goal::Refused(0)).goal(Goal::Originals(1.0));
+    under_load(&world, fault, async |_, uid| {
+        assert_eq!(world.kill_in_pod(uid, "traffic-agent"), 1);
     })
     .await;
-    // The listening sockets are the bootstrap's: who connects meanwhile waits. What was open ended with the process.
-    let refused = counted.failures.iter().filter(|failure| failure.step == "connect").count();
-    assert_eq!(refused, 0, "{counted:#?}");
-    assert!(
-        counted.failures.iter().all(|failure| (at - 0.5..at + 3.0).contains(&failure.at)),
-        "{at} {counted:#?}"
-    );
-    world.note(&format!("process killed: {} of {} requests failed", counted.failed, counted.ok));
 }
 
 async fn an_agent_whose_container_is_killed_is_replaced(world: World) {
-    let mut session = attached(&world).await;
-    let (_, uid) = world.pod("devbridge.dev/agent").await;
-    let (counted, at) = under_load(&world, &mut session, async || {
-        assert_eq!(world.kill_in_pod(&uid, "bootstrap"), 1);
+    let fault = world.fault("agent's container `kill -9`").goal(Goal::Originals(3.0));
+    under_load(&world, fault, async |_, uid| {
+        assert_eq!(world.kill_in_pod(uid, "bootstrap"), 1);
     })
     .await;
-    // Three times the goal.
-    assert!(
-        counted.failures.iter().all(|failure| (at - 0.5..at + 9.0).contains(&failure.at)),
-        "{at} {counted:#?}"
-    );
-    world.note(&format!("container killed: {} of {} requests failed", counted.failed, counted.ok));
 }
 
 async fn an_agent_whose_pod_is_deleted_is_replaced_and_no_request_fails(world: World) {
-    let mut session = attached(&world).await;
-    let (name, _) = world.pod("devbridge.dev/agent").await;
-    let (counted, _) = under_load(&world, &mut session, async || {
+    under_load(&world, world.fault("agent's pod deleted").goal(Goal::Failed(0)), async |name, _| {
         world.api().delete(&world.object("v1", &format!("pods/{name}"))).await.unwrap();
     })
     .await;
-    assert_eq!(counted.failed, 0, "{counted:#?}\n{session:?}");
+}
+
+async fn an_agent_whose_pod_is_evicted_is_replaced_and_no_request_fails(world: World) {
+    let fault = world.fault("agent's pod evicted by the Eviction API").goal(Goal::Failed(0));
+    under_load(&world, fault, async |name, _| world.evict(name).await).await;
 }
 
 async fn an_agent_whose_deployment_is_deleted_is_made_again(world: World) {
-    let mut session = attached(&world).await;
-    let (counted, _) = under_load(&world, &mut session, async || {
+    under_load(&world, world.fault("agent's Deployment deleted").goal(Goal::Failed(0)), async |_, _| {
         world.api().delete(&world.object("apps/v1", "deployments/web-devbridge")).await.unwrap();
     })
     .await;
-    assert_eq!(counted.failed, 0, "{counted:#?}\n{session:?}");
 }
 
 async fn a_target_that_is_scaled_to_nothing_and_back_stays_swapped(world: World) {
     world.echo(Echo::new("web").replicas(2)).await;
-    let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
-    session.line("ready:", deadline::ATTACH).await;
+    let mut session = attached(&world).await;
     let scale = world.object("apps/v1", "deployments/web/scale");
     for replicas in [0, 2] {
         world.api().merge(&scale, &json!({"spec": {"replicas": replicas}})).await.unwrap();
@@ -109,7 +102,7 @@ async fn a_target_that_is_scaled_to_nothing_and_back_stays_swapped(world: World)
     session.signal(Signal::SIGINT);
     assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
     assert!(world.ask("http://web/").await["by"].as_str().unwrap().starts_with("web-"));
-    nothing_is_left(&world).await;
+    world.nothing_is_left().await;
 }
 
 async fn a_session_ends_when_its_service_or_its_target_is_deleted(world: World) {
@@ -118,19 +111,11 @@ async fn a_session_ends_when_its_service_or_its_target_is_deleted(world: World) 
         ("target", "apps/v1", "deployments/web", "DB-TARGET-007"),
     ] {
         let world = world.another(name).await;
+        world.echo(Echo::new("web").replicas(2)).await;
         let mut session = attached(&world).await;
         world.api().delete(&world.object(version, what)).await.unwrap();
         session.line(&format!("error[{code}]"), AGAIN).await;
         assert_ne!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
-        nothing_is_left(&world).await;
+        world.nothing_is_left().await;
     }
-}
-
-async fn nothing_is_left(world: &World) {
-    deadline::eventually(deadline::CLEAN, "nothing is left behind", || async {
-        let now = world.snapshot().await;
-        let left = now.left_behind();
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
-    })
-    .await;
 }

@@ -2,11 +2,14 @@
 //!
 //! [`World::load`] is told by `exec` what was counted, and ends with the API server.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
+use tokio::time::Instant;
 use tool::load::Summary;
 
+use crate::load::{Counted, gather};
 use crate::{Load, World, deadline, manifest, nodes};
 
 /// A load in a pod of its own.
@@ -49,14 +52,21 @@ impl World {
 
 impl LoadApart {
     /// Waits for its end, and gives all that was counted. The API server must be back.
-    pub async fn end(self) -> Summary {
+    pub async fn end(self) -> Counted {
         self.is(&["Succeeded", "Failed"], self.within).await;
         let path = self.world.object("v1", &format!("pods/{}/log", self.pod));
         let request = http::Request::get(path).body(Vec::new()).expect("a path of the API is a URI");
         let said =
             self.world.api().client().request_text(request).await.expect("the log of a pod that has ended");
-        let last = said.lines().filter_map(|line| serde_json::from_str(line).ok()).next_back();
-        last.unwrap_or_else(|| panic!("the load has counted nothing: {said}"))
+        let lines: Vec<Summary> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut each = BTreeMap::new();
+        lines.iter().for_each(|line| gather(&mut each, line));
+        let last = lines.into_iter().next_back();
+        let last = last.unwrap_or_else(|| panic!("the load has counted nothing: {said}"));
+        let began = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(last.began);
+        // Where the nodes are this machine, its clock is the load's.
+        let zero = Instant::now() - began.elapsed().unwrap_or_default();
+        Counted::new(last, each, zero)
     }
 
     async fn is(&self, phases: &[&str], within: Duration) {

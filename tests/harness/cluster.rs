@@ -17,6 +17,7 @@ use tokio::process::Command;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::Api;
+use crate::faults::Rows;
 use crate::run::aside;
 use crate::snapshot::Lists;
 
@@ -29,6 +30,8 @@ pub struct Cluster {
     instance: Option<Instance>,
     /// Programs where every user can run them.
     programs: Arc<tempfile::TempDir>,
+    /// What faults did, of all clusters of the run.
+    rows: Arc<Rows>,
     /// The clusters that groups of tests have for themselves.
     own: Mutex<BTreeMap<String, Arc<Self>>>,
     /// Their instances, written down before anything of them exists.
@@ -72,7 +75,7 @@ impl Cluster {
             }
         };
         match connect(kubeconfig, context).await {
-            Ok(connected) => Ok(Self::new(connected, instance, programs)),
+            Ok(connected) => Ok(Self::new(connected, instance, programs, Arc::default())),
             Err(error) => {
                 if let Some(instance) = instance {
                     instance.down().await;
@@ -86,6 +89,7 @@ impl Cluster {
         (api, server, lists): Connected,
         instance: Option<Instance>,
         programs: Arc<tempfile::TempDir>,
+        rows: Arc<Rows>,
     ) -> Self {
         let own = Mutex::default();
         Self {
@@ -94,6 +98,7 @@ impl Cluster {
             lists,
             instance,
             programs,
+            rows,
             own,
             begun: StdMutex::default(),
             breaking: Arc::default(),
@@ -124,7 +129,7 @@ impl Cluster {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(instance.clone());
         let kubeconfig = Kubeconfig::read_from(instance.up(nodes).await?).map_err(|e| e.to_string())?;
         let connected = connect(kubeconfig, None).await?;
-        Ok(Self::new(connected, Some(instance), Arc::clone(&self.programs)))
+        Ok(Self::new(connected, Some(instance), Arc::clone(&self.programs), Arc::clone(&self.rows)))
     }
 
     /// Starts all that was stopped or frozen, and adds what is missing of so many nodes.
@@ -153,6 +158,11 @@ impl Cluster {
 
     pub(crate) fn server(&self) -> &Value {
         &self.server
+    }
+
+    /// What faults did in this run.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
     }
 
     pub(crate) fn lists(&self) -> &Lists {

@@ -14,7 +14,7 @@
 //!
 //! The parts: [`run()`] starts one cluster for all tests and takes it down whatever happens; a [`World`] is what one
 //! test has; [`Process`] is a command with both its streams; [`Load`] asks from inside the cluster and counts what
-//! fails; [`Snapshot`] is everything the cluster can list; a [`Relay`] is a link to the API server that can be spoiled, and
+//! fails; a [`Fault`] is a row of `docs/reliability.md`; [`Snapshot`] is everything the cluster can list; a [`Relay`] is a link to the API server that can be spoiled, and
 //! [`World::own_cluster`] a cluster whose nodes and API server can be. Whatever waits has a deadline, and what was seen until
 //! then is in the failure's text.
 
@@ -31,6 +31,7 @@ mod api;
 mod cluster;
 pub mod deadline;
 mod exec;
+mod faults;
 mod load;
 mod manifest;
 mod nodes;
@@ -46,7 +47,8 @@ pub use apart::LoadApart;
 pub use api::{Api, ApiError};
 pub use cluster::Cluster;
 pub use exec::{Ended, Exec};
-pub use load::{Load, RunningLoad};
+pub use faults::{Fault, Goal};
+pub use load::{Counted, Load, RunningLoad};
 pub use manifest::Echo;
 pub use nodes::{ApiServer, Node, spread};
 pub use process::Process;

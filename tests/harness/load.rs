@@ -1,9 +1,12 @@
 //! Requests from inside the cluster at a steady rate, while a test does something to the service.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
 use std::time::Duration;
 
 use tokio::time::{self, Instant};
-use tool::load::Summary;
+use tool::load::{Asked, Summary};
 
 use crate::{Exec, World};
 
@@ -27,9 +30,58 @@ impl Load {
 pub struct RunningLoad {
     exec: Exec,
     newest: Summary,
+    each: BTreeMap<String, Vec<Asked>>,
     started: Instant,
     /// How much later than `started` the load's own clock began, in seconds.
     behind: f64,
+}
+
+/// What a load has counted, and when each of its requests was.
+#[derive(Clone)]
+pub struct Counted {
+    summary: Summary,
+    /// All requests by who answered them; by nobody where they failed.
+    pub(crate) each: BTreeMap<String, Vec<Asked>>,
+    /// When the load's clock was at zero.
+    zero: Instant,
+}
+
+impl Counted {
+    /// `each` is of all lines.
+    pub(crate) fn new(mut summary: Summary, each: BTreeMap<String, Vec<Asked>>, zero: Instant) -> Self {
+        summary.each.clear();
+        Self { summary, each, zero }
+    }
+
+    /// An instant of the test on the load's clock, in seconds.
+    pub(crate) fn clock(&self, instant: Instant) -> f64 {
+        match instant.checked_duration_since(self.zero) {
+            Some(after) => after.as_secs_f64(),
+            None => -self.zero.duration_since(instant).as_secs_f64(),
+        }
+    }
+}
+
+impl Deref for Counted {
+    type Target = Summary;
+
+    fn deref(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+impl fmt::Debug for Counted {
+    /// Without the single requests: there are thousands.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.summary.fmt(f)
+    }
+}
+
+/// Adds the requests of one line to those of the lines before.
+pub(crate) fn gather(all: &mut BTreeMap<String, Vec<Asked>>, line: &Summary) {
+    for (by, asked) in &line.each {
+        all.entry(by.clone()).or_default().extend(asked);
+    }
 }
 
 impl World {
@@ -39,7 +91,8 @@ impl World {
         let args = ["load", url, "--fresh", &rates[0], "--kept", &rates[1], "--connections", &rates[2]];
         let started = Instant::now();
         let exec = self.tool(&args).await;
-        let mut running = RunningLoad { exec, newest: Summary::default(), started, behind: f64::MAX };
+        let (newest, each) = (Summary::default(), BTreeMap::new());
+        let mut running = RunningLoad { exec, newest, each, started, behind: f64::MAX };
         running.until("the first answers", Duration::from_secs(20), |summary| summary.ok > 0).await;
         running
     }
@@ -60,6 +113,9 @@ impl RunningLoad {
             let Some(line) = line else { panic!("the load ended before {what}; counted: {:?}", self.newest) };
             if let Ok(summary) = serde_json::from_value(line) {
                 self.newest = summary;
+                gather(&mut self.each, &self.newest);
+                // A failed test shows the newest line.
+                self.newest.each.clear();
                 self.behind = self.behind.min(self.started.elapsed().as_secs_f64() - self.newest.seconds);
                 if enough(&self.newest) {
                     return &self.newest;
@@ -91,9 +147,10 @@ impl RunningLoad {
     }
 
     /// Sends no more, waits for open answers, and gives all that was counted.
-    pub async fn end(mut self) -> Summary {
+    pub async fn end(mut self) -> Counted {
         self.exec.say("end\n").await;
         self.until("the end", Duration::from_secs(30), |summary| summary.last).await;
-        self.newest
+        let zero = self.started + Duration::from_secs_f64(self.behind.max(0.0));
+        Counted::new(self.newest, self.each, zero)
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use crate::{World, deadline};
 
@@ -24,6 +25,16 @@ impl World {
             }
         })
         .await
+    }
+
+    /// Asks the cluster to evict a pod, as `kubectl drain` does.
+    pub async fn evict(&self, pod: &str) {
+        let eviction = json!({
+            "apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": { "name": pod, "namespace": self.namespace() },
+        });
+        let path = self.object("v1", &format!("pods/{pod}/eviction"));
+        self.api().post(&path, &eviction).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Ends by SIGKILL what runs `program` in the pod of this uid; how many processes that were.

@@ -2,8 +2,10 @@
 //!
 //! A runner of our own, because the usual one ends the process without telling anybody: a cluster, its processes and
 //! network namespaces would stay. The arguments are those of the usual one, as far as people use them:
-//! `[FILTER…] [--exact] [--skip FILTER] [--list] [--test-threads N]`.
+//! `[FILTER…] [--exact] [--skip FILTER] [--list] [--test-threads N]`; and `--faults FILE`, which runs only tests that
+//! tell a row of the table of faults, and writes that table into a file when all have passed.
 
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::{Cluster, World};
+use crate::{Cluster, World, faults};
 
 /// Tests at the same time, unless said otherwise: pods start one after the other on a small machine anyway.
 const SIDE_BY_SIDE: usize = 4;
@@ -28,25 +30,39 @@ type Body = fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct Test {
     name: &'static str,
     body: Body,
+    /// Tells a row of the table of faults.
+    fault: bool,
 }
 
 impl Test {
     /// `name` is a sentence, with its module before it.
     pub const fn new(name: &'static str, body: Body) -> Self {
-        Self { name, body }
+        Self { name, body, fault: false }
+    }
+
+    /// The same, for a test that tells a row by [`World::fault`].
+    pub const fn of_a_fault(name: &'static str, body: Body) -> Self {
+        Self { name, body, fault: true }
     }
 }
 
-/// Names the tests of a module: `tests![story, load]` inside module `x` gives `x::story`, `x::load`.
+/// Names the tests of a module: `tests![story, load]` inside module `x` gives `x::story`, `x::load`. After `faults:` are
+/// those that tell a row by [`World::fault`].
 #[macro_export]
 macro_rules! tests {
-    ($($name:ident),+ $(,)?) => {
+    ($($name:ident),* $(,)? $(; faults: $($fault:ident),+ $(,)?)?) => {
         /// The tests of this module.
         pub fn tests() -> Vec<$crate::Test> {
-            vec![$($crate::Test::new(
-                concat!(module_path!(), "::", stringify!($name)),
-                |world| Box::pin($name(world)),
-            )),+]
+            vec![
+                $($($crate::Test::of_a_fault(
+                    concat!(module_path!(), "::", stringify!($fault)),
+                    |world| Box::pin($fault(world)),
+                ),)+)?
+                $($crate::Test::new(
+                    concat!(module_path!(), "::", stringify!($name)),
+                    |world| Box::pin($name(world)),
+                ),)*
+            ]
         }
     };
 }
@@ -54,7 +70,10 @@ macro_rules! tests {
 /// Runs the tests that the command line asks for.
 pub fn run(tests: Vec<Test>) -> ExitCode {
     let wanted = Wanted::parse(std::env::args().skip(1));
-    let tests: Vec<Test> = tests.into_iter().filter(|test| wanted.wants(test.name)).collect();
+    let tests: Vec<Test> = tests
+        .into_iter()
+        .filter(|test| wanted.wants(test.name) && (test.fault || wanted.faults.is_none()))
+        .collect();
     if wanted.list {
         tests.iter().for_each(|test| println!("{}: test", test.name));
         return ExitCode::SUCCESS;
@@ -65,7 +84,7 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
     }
     panic_in_one_line();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(run_on_a_cluster(tests, wanted.side_by_side))
+    runtime.expect("a runtime").block_on(run_on_a_cluster(tests, &wanted))
 }
 
 tokio::task_local! {
@@ -73,6 +92,11 @@ tokio::task_local! {
     static NAME: &'static str;
     /// The places of tests that run at the same time.
     static PLACES: Arc<Semaphore>;
+}
+
+/// The test that runs in this task.
+pub(crate) fn name() -> &'static str {
+    NAME.try_with(|name| *name).unwrap_or("outside of tests")
 }
 
 /// Waits for something that other tests have, and lets another test run meanwhile.
@@ -89,13 +113,15 @@ pub(crate) async fn aside<T>(waiting: impl Future<Output = T>) -> T {
 /// A panic is a test's failure here: what it says counts, and not where the runtime was then.
 fn panic_in_one_line() {
     std::panic::set_hook(Box::new(|panic| {
-        let name = NAME.try_with(|name| *name).unwrap_or("outside of tests");
+        let name = name();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         eprintln!("---- {name} at {place}\n{}\n", panic.payload_as_str().unwrap_or_default());
     }));
 }
 
-async fn run_on_a_cluster(tests: Vec<Test>, side_by_side: usize) -> ExitCode {
+async fn run_on_a_cluster(tests: Vec<Test>, wanted: &Wanted) -> ExitCode {
+    let side_by_side = wanted.side_by_side;
+    let names: Vec<_> = tests.iter().map(|test| test.name).collect();
     let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be taken");
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be taken");
     let started = Instant::now();
@@ -118,6 +144,7 @@ async fn run_on_a_cluster(tests: Vec<Test>, side_by_side: usize) -> ExitCode {
     };
     cluster.stop().await;
     let seconds = started.elapsed().as_secs_f64();
+    let failed = failed.map(|failed| tell_faults(&cluster, &names, failed, wanted.faults.as_deref()));
     match failed {
         Some(failed) if failed.is_empty() => {
             println!("\ntest result: ok. all passed; {seconds:.1} s");
@@ -136,6 +163,25 @@ async fn run_on_a_cluster(tests: Vec<Test>, side_by_side: usize) -> ExitCode {
             ExitCode::from(130)
         }
     }
+}
+
+/// Prints the table of faults, and writes it where it is asked for and all is well; gives what failed until now.
+fn tell_faults(
+    cluster: &Cluster,
+    tests: &[&str],
+    mut failed: Vec<&'static str>,
+    file: Option<&Path>,
+) -> Vec<&'static str> {
+    if let Some(table) = cluster.rows().table(tests) {
+        println!("\n{table}");
+        if let Some(file) = file.filter(|_| failed.is_empty())
+            && let Err(error) = faults::write(file, &table)
+        {
+            eprintln!("{}: {error}", file.display());
+            failed.push("writing the table");
+        }
+    }
+    failed
 }
 
 /// Gives the names of those that failed.
@@ -196,6 +242,8 @@ struct Wanted {
     skip: Vec<String>,
     exact: bool,
     list: bool,
+    /// Only tests of faults; their table goes into this file.
+    faults: Option<PathBuf>,
     side_by_side: usize,
 }
 
@@ -206,6 +254,7 @@ impl Wanted {
             skip: Vec::new(),
             exact: false,
             list: false,
+            faults: None,
             side_by_side: SIDE_BY_SIDE,
         };
         let mut args = args;
@@ -213,6 +262,7 @@ impl Wanted {
             match arg.as_str() {
                 "--exact" => wanted.exact = true,
                 "--list" => wanted.list = true,
+                "--faults" => wanted.faults = args.next().map(PathBuf::from),
                 "--skip" => wanted.skip.extend(args.next()),
                 "--test-threads" => {
                     wanted.side_by_side = args.next().and_then(|n| n.parse().ok()).unwrap_or(SIDE_BY_SIDE);

@@ -122,6 +122,16 @@ impl World {
             .unwrap_or_else(|error| panic!("snapshot: {error}"))
     }
 
+    /// Waits until nothing of devbridge can be listed.
+    pub async fn nothing_is_left(&self) {
+        deadline::eventually(deadline::CLEAN, "nothing is left behind", || async {
+            let now = self.snapshot().await;
+            let left = now.left_behind();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        })
+        .await;
+    }
+
     /// Waits until everything is as it was; what devbridge made is removed by the cluster after the command returned.
     pub async fn is_again(&self, before: &Snapshot) {
         self.is_again_within(before, deadline::CLEAN).await;

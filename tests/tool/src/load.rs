@@ -21,7 +21,7 @@ use crate::http::{self, Url};
 
 mod tally;
 
-pub use tally::{Failure, Summary, Tally};
+pub use tally::{Asked, Failure, Summary, Tally};
 
 /// Requests that are waited for at the same time by clients of the first kind.
 const MAX_OPEN: usize = 2_000;

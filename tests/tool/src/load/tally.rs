@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -35,7 +35,17 @@ pub struct Summary {
     pub p50_ms: f64,
     /// All but one of a hundred came within so many milliseconds.
     pub p99_ms: f64,
+    /// When the load started, in seconds since 1970 by its machine's clock.
+    #[serde(default)]
+    pub began: f64,
+    /// Every request that ended since the line before, by who answered it; by nobody where it failed.
+    #[serde(default)]
+    pub each: BTreeMap<String, Vec<Asked>>,
 }
+
+/// When a request began, in milliseconds since the load's start, and for how many it lasted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked(pub u32, pub u32);
 
 /// One request that was not answered rightly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +68,7 @@ pub struct Failure {
 #[derive(Debug)]
 pub struct Tally {
     started: Instant,
+    began: SystemTime,
     stopped: AtomicBool,
     ended: Notify,
     counts: Mutex<Counts>,
@@ -76,6 +87,7 @@ impl Tally {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             started: Instant::now(),
+            began: SystemTime::now(),
             stopped: AtomicBool::new(false),
             ended: Notify::new(),
             counts: Mutex::default(),
@@ -114,9 +126,10 @@ impl Tally {
         self.summary(true)
     }
 
-    /// What was counted until now.
+    /// What was counted until now, and each request since this was asked last.
     pub fn summary(&self, last: bool) -> Summary {
         let mut counts = self.counts();
+        let each = std::mem::take(&mut counts.summary.each);
         counts.times.sort_unstable();
         let share = |hundredth: usize| {
             let at = counts.times.len().saturating_sub(1) * hundredth / 100;
@@ -127,6 +140,8 @@ impl Tally {
             seconds: self.elapsed(),
             p50_ms: share(50),
             p99_ms: share(99),
+            began: self.began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            each,
             ..counts.summary.clone()
         };
         if last {
@@ -162,7 +177,10 @@ impl Sent<'_> {
     ) {
         self.told = true;
         let at = self.tally.elapsed();
+        let asked = Asked(millis(at - took.as_secs_f64()), millis(took.as_secs_f64()));
         let mut counts = self.tally.counts();
+        let by = result.as_ref().map_or("", String::as_str);
+        counts.summary.each.entry(by.to_owned()).or_default().push(asked);
         match result {
             Ok(by) => {
                 counts.summary.ok += 1;
@@ -185,6 +203,11 @@ impl Sent<'_> {
             }
         }
     }
+}
+
+/// A load lasts minutes; what would be before its start is at its start.
+fn millis(seconds: f64) -> u32 {
+    (seconds * 1e3).round() as u32
 }
 
 impl Drop for Sent<'_> {

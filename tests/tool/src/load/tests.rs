@@ -121,3 +121,15 @@ async fn wrong_bytes_are_a_failure() {
     assert_eq!(summary.ok, 0);
     assert!(summary.failures.iter().all(|failure| failure.step == "check"), "{summary:?}");
 }
+
+#[tokio::test]
+async fn each_request_is_told_once_with_its_time_and_who_answered() {
+    let tally = Tally::new();
+    let (answered, failed) = (tally.sent(), tally.sent());
+    answered.ended("fresh", "GET", Duration::from_millis(250), Ok("web".to_owned()));
+    failed.ended("kept", "POST", Duration::from_secs(3), Err(super::Problem::new("wait", "cut")));
+    let each = tally.summary(false).each;
+    let took = |by: &str| each[by].iter().map(|asked| asked.1).collect::<Vec<_>>();
+    assert_eq!((took("web"), took("")), (vec![250], vec![3_000]), "{each:?}");
+    assert!(tally.summary(true).each.is_empty());
+}

@@ -1,0 +1,119 @@
+//! From single requests to the figures of a row.
+
+use tokio::time::Instant;
+
+use crate::load::Counted;
+
+/// By how much the load's clock and the test's may differ, in seconds: a request that began so soon after a fault may
+/// have begun before it.
+const CLOCKS: f64 = 0.1;
+/// Who answers on the laptop, in tests that tell a row.
+const LAPTOP: &str = "laptop";
+
+/// What a load saw of a fault. Times are in seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Measured {
+    /// Requests that began after the fault.
+    pub(super) new: u64,
+    /// Those of them that failed.
+    pub(super) failed: u64,
+    /// Those that were under way, and failed.
+    pub(super) cut: u64,
+    /// Failures of both kinds whose connection was refused.
+    pub(super) refused: u64,
+    /// From the fault to an original's first answer and the beginning of the last request that failed.
+    pub(super) originals: Option<f64>,
+    /// From the fault, or its end, to the laptop's first answer to a request that began after originals served.
+    pub(super) laptop: Option<f64>,
+    /// The longest that a request lasted, of those that began after the fault.
+    pub(super) longest: f64,
+}
+
+/// One request, on the clock of the fault.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Asked<'a> {
+    began: f64,
+    ended: f64,
+    /// Nobody where it failed.
+    by: &'a str,
+}
+
+impl Measured {
+    pub(super) fn new(counted: &Counted, happened: Instant, over: Option<Instant>) -> Self {
+        let at = counted.clock(happened);
+        let over = over.map_or(0.0, |over| counted.clock(over) - at);
+        let asked = counted.each.iter().flat_map(|(by, all)| {
+            all.iter().map(move |asked| {
+                let began = f64::from(asked.0) / 1e3 - at;
+                Asked { began, ended: began + f64::from(asked.1) / 1e3, by }
+            })
+        });
+        let refused = counted.failures.iter().filter(|failure| failure.step == "connect" && failure.at > at);
+        Self { refused: refused.count() as u64, ..of(&asked.collect::<Vec<_>>(), over) }
+    }
+}
+
+fn of(asked: &[Asked<'_>], over: f64) -> Measured {
+    let after = || asked.iter().filter(|one| one.began > CLOCKS);
+    let failed = |one: &&Asked<'_>| one.by.is_empty();
+    let least = |times: &mut dyn Iterator<Item = f64>| times.reduce(f64::min);
+    let by_originals = asked.iter().filter(|one| one.ended > 0.0 && !one.by.is_empty() && one.by != LAPTOP);
+    let original = least(&mut by_originals.map(|one| one.ended));
+    let last_failed = after().filter(failed).map(|one| one.began).fold(0.0, f64::max);
+    let by_laptop = after().filter(|one| one.by == LAPTOP && one.ended > over);
+    let laptop = least(&mut by_laptop.filter(|one| one.began > original.unwrap_or(0.0)).map(|one| one.ended));
+    Measured {
+        new: after().count() as u64,
+        failed: after().filter(failed).count() as u64,
+        cut: asked.iter().filter(|one| one.began <= CLOCKS && one.ended > 0.0).filter(failed).count() as u64,
+        refused: 0,
+        originals: original.map(|original| original.max(last_failed)),
+        laptop: laptop.map(|laptop| laptop - over),
+        longest: after().map(|one| one.ended - one.began).fold(0.0, f64::max),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn asked(began: f64, ended: f64, by: &str) -> Asked<'_> {
+        Asked { began, ended, by }
+    }
+
+    #[test]
+    fn what_was_under_way_is_counted_apart_from_what_began_after_the_fault() {
+        let all = [
+            asked(-2.0, -1.0, ""),
+            asked(-1.0, 0.5, ""),
+            asked(-1.0, -0.5, LAPTOP),
+            asked(1.0, 3.0, ""),
+            asked(4.0, 4.5, "web-1"),
+        ];
+        let seen = of(&all, 0.0);
+        assert_eq!((seen.new, seen.failed, seen.cut), (2, 1, 1));
+        assert_eq!(seen.longest, 2.0);
+    }
+
+    #[test]
+    fn originals_serve_when_one_has_answered_and_nothing_fails_that_begins_later() {
+        let serve = |all: &[Asked<'_>]| of(all, 0.0).originals;
+        assert_eq!(serve(&[asked(0.5, 1.5, "web-1"), asked(0.2, 9.0, "")]), Some(1.5));
+        assert_eq!(serve(&[asked(0.5, 1.5, "web-1"), asked(2.0, 9.0, "")]), Some(2.0));
+        assert_eq!(serve(&[asked(0.5, 1.5, LAPTOP)]), None);
+    }
+
+    #[test]
+    fn the_laptop_serves_again_with_its_first_answer_to_a_request_that_began_after_originals_served() {
+        let all = [
+            asked(-1.0, 0.5, LAPTOP),
+            asked(0.5, 2.5, LAPTOP),
+            asked(1.0, 2.0, "web-1"),
+            asked(7.0, 8.0, LAPTOP),
+        ];
+        assert_eq!(of(&all, 0.0).laptop, Some(8.0));
+        assert_eq!(of(&all, 6.0).laptop, Some(2.0));
+        // Held back: there was no original.
+        assert_eq!(of(&[asked(0.5, 2.5, LAPTOP)], 2.0).laptop, Some(0.5));
+    }
+}
