@@ -39,6 +39,7 @@ async fn under_load(world: &World, mut fault: Fault, happens: impl AsyncFnOnce(&
     fault.happened();
     session.line("state: at an agent again", AGAIN).await;
     load.answered_by("laptop", 500, AGAIN).await;
+    fault.settled();
     session.signal(Signal::SIGINT);
     assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
     load.go_on(2.0).await;

@@ -1,13 +1,13 @@
 //! The laptop's process is down, not there yet, or refuses: the originals serve, and nobody gets an error.
 
-use harness::{Echo, Load, Person, Process, Rights, World, deadline, free_port};
+use harness::{Echo, Goal, Load, Person, Process, Rights, World, deadline, free_port};
 use nix::sys::signal::Signal;
 
 harness::tests![
     originals_serve_until_the_process_listens,
     originals_serve_while_nothing_listens_and_the_laptop_as_soon_as_something_does,
-    a_process_that_restarts_under_load_costs_no_request_that_may_be_sent_again,
-    no_new_request_fails_when_the_laptop_is_killed,
+    a_process_that_restarts_under_load_costs_no_request_that_may_be_sent_again;
+    faults: no_new_request_fails_when_the_laptop_is_killed,
 ];
 
 /// A service on the laptop that devbridge did not start.
@@ -97,21 +97,21 @@ async fn no_new_request_fails_when_the_laptop_is_killed(world: World) {
     world.echo(Echo::new("web").replicas(2)).await;
     let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
     session.line("ready:", deadline::ATTACH).await;
+    let mut fault = world.fault("laptop `kill -9`, without a keeper").goal(Goal::Failed(0));
     let mut load = world.load("http://web/", Load::USUAL).await;
     load.answered_by("laptop", 300, deadline::LOOK).await;
     session.signal_group(Signal::SIGKILL);
-    let killed = load.clock();
+    fault.happened();
     session.exit(deadline::LOOK).await;
     load.go_on(6.0).await;
     let counted = load.end().await;
-    // What the laptop's process had taken and not answered is lost with it.
-    let new =
-        counted.failures.iter().filter(|failure| failure.at - failure.after_ms / 1e3 > killed + 0.1).count();
-    world.note(&format!(
-        "laptop killed: {} of those under way failed, {new} new ones",
-        counted.failures.len() - new
-    ));
-    assert_eq!(new, 0, "killed at {killed}: {counted:#?}");
     let answer = world.ask("http://web/").await;
     assert!(answer["by"].as_str().unwrap().starts_with("web-"), "{answer}");
+    assert!(!world.snapshot().await.left_behind().is_empty());
+    let (code, leave) = world.devbridge_ends(&["leave", "web"]).await;
+    assert_eq!(code, 0, "{leave:?}");
+    world.nothing_is_left().await;
+    fault.requests(&counted);
+    fault.stays("the agent; nothing after `leave` or `gc`");
+    fault.tell(&counted);
 }

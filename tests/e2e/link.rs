@@ -1,84 +1,46 @@
-//! The laptop's connection is cut or goes silent: flows live on, nobody in the cluster waits, and the session comes back.
+//! The laptop's connection is cut or goes silent, or the laptop itself: flows live on, nobody in the cluster waits, and the
+//! session comes back.
 
 use std::time::Duration;
 
-use harness::{Cut, Echo, Load, Process, Relay, Silent, World, deadline};
-use tokio::time::{self, Instant};
+use harness::{Cut, Echo, Fault, Goal, Load, Process, Relay, Silent, World, deadline};
+use nix::sys::signal::Signal;
+use tokio::time;
 
-harness::tests![
-    an_upload_survives_resets_of_the_laptops_connection,
-    an_upload_survives_ten_seconds_of_silence_and_ten_of_refusal,
-    originals_serve_while_the_link_is_silent_and_the_laptop_after_it_is_healed,
+harness::tests![faults:
+    a_flow_survives_resets_of_the_laptops_connection,
+    a_flow_survives_ten_seconds_of_silence_and_originals_serve_meanwhile,
+    a_flow_survives_ten_seconds_of_refusal_and_originals_serve_meanwhile,
+    a_flow_survives_a_laptop_that_is_frozen_for_ten_seconds_and_originals_serve_meanwhile,
 ];
 
 const MIB: u64 = 1 << 20;
+/// What goes from inside the cluster to the laptop meanwhile.
+const UPLOAD: u64 = 64 * MIB;
 /// For so long the network may be away without a flow being lost.
 const OUTAGE: Duration = Duration::from_secs(10);
 
-/// A session over a link that can be spoiled, whose requests reach the laptop.
-async fn attached(world: &World) -> (Relay, Process) {
-    world.echo(Echo::new("web").raw().replicas(2)).await;
-    let relay = world.relay().await;
-    let serve = ["tool", "serve", "--name", "laptop", "--raw-port", "9000", "--greeting-port", "9001"];
-    let mut session = world.devbridge_through(&relay, &[&["intercept", "web", "--"][..], &serve].concat());
-    session.line("ready:", deadline::ATTACH).await;
-    world.laptop_answers("http://web/").await;
-    (relay, session)
-}
-
-async fn an_upload_survives_resets_of_the_laptops_connection(world: World) {
-    let (relay, session) = attached(&world).await;
-    uploads_through(&world, &relay, &session, async |passed: &Passed<'_>| {
-        for (after, how) in [(12, Cut::Rst), (28, Cut::Fin), (44, Cut::Rst)] {
-            passed.mib(after).await;
-            relay.cut(how);
-        }
-    })
-    .await;
-}
-
-async fn an_upload_survives_ten_seconds_of_silence_and_ten_of_refusal(world: World) {
-    let (relay, session) = attached(&world).await;
-    uploads_through(&world, &relay, &session, async |passed: &Passed<'_>| {
-        passed.mib(12).await;
-        relay.swallow(Silent::All);
-        time::sleep(OUTAGE).await;
-        relay.heal();
-        passed.mib(36).await;
-        relay.refuse();
-        relay.cut(Cut::Rst);
-        time::sleep(OUTAGE).await;
-        relay.heal();
-    })
-    .await;
-}
-
-/// Sends 64 MiB from inside the cluster to the laptop while something happens to the link. Both ends hash.
-async fn uploads_through(
-    world: &World,
-    relay: &Relay,
-    session: &Process,
-    happens: impl AsyncFnOnce(&Passed<'_>),
-) {
-    // Slow enough to be met in the middle.
-    relay.limit(Some(16 * MIB));
-    let passed = Passed { relay, start: relay.to_laptop(), session };
-    let bytes = (64 * MIB).to_string();
-    let upload = world.tool(&["raw", "up", "web:9000", "--bytes", &bytes]).await;
-    let (ended, ()) = tokio::join!(upload.end(Duration::from_secs(90)), happens(&passed));
-    assert!(ended.success, "{:?}\n{session:?}", ended.lines);
-    world.laptop_answers("http://web/").await;
-}
-
-/// How much of an upload has reached the laptop.
-struct Passed<'a> {
-    relay: &'a Relay,
+/// A session over a link that can be spoiled, and how much of an upload has come over it.
+struct Link {
+    relay: Relay,
+    session: Process,
     start: u64,
-    session: &'a Process,
 }
 
-impl Passed<'_> {
-    async fn mib(&self, wanted: u64) {
+impl Link {
+    /// A session whose requests reach the laptop.
+    async fn attached(world: &World) -> Self {
+        world.echo(Echo::new("web").raw().replicas(2)).await;
+        let relay = world.relay().await;
+        let serve = ["tool", "serve", "--name", "laptop", "--raw-port", "9000", "--greeting-port", "9001"];
+        let mut session =
+            world.devbridge_through(&relay, &[&["intercept", "web", "--"][..], &serve].concat());
+        session.line("ready:", deadline::ATTACH).await;
+        world.laptop_answers("http://web/").await;
+        Self { relay, session, start: 0 }
+    }
+
+    async fn has_passed(&self, wanted: u64) {
         deadline::eventually(deadline::LOOK, &format!("{wanted} MiB of the upload"), || async {
             let passed = (self.relay.to_laptop() - self.start) / MIB;
             if passed >= wanted { Ok(()) } else { Err(format!("{passed} MiB; {:?}", self.session)) }
@@ -87,32 +49,82 @@ impl Passed<'_> {
     }
 }
 
-async fn originals_serve_while_the_link_is_silent_and_the_laptop_after_it_is_healed(world: World) {
-    let (relay, session) = attached(&world).await;
+/// Does something to a link under load and in the middle of an upload, both of whose ends hash; tells the row.
+async fn outage(world: &World, mut fault: Fault, happens: impl AsyncFnOnce(&Link, &mut Fault)) {
+    let mut link = Link::attached(world).await;
     let mut load = world.load("http://web/", Load::USUAL).await;
     load.answered_by("laptop", 100, deadline::LOOK).await;
-
-    relay.swallow(Silent::All);
-    let silent = load.clock();
-    let began = Instant::now();
-    world.answered_by("http://web/", |by| by.starts_with("web-")).await;
-    world.note(&format!("link silent: an original answers after {:.1} s", began.elapsed().as_secs_f64()));
-    // What the laptop may have taken already is lost at the latest now.
-    load.go_on(10.0).await;
-
-    relay.heal();
-    let began = Instant::now();
+    // Slow enough to be met in the middle.
+    link.relay.limit(Some(16 * MIB));
+    link.start = link.relay.to_laptop();
+    let upload = world.tool(&["raw", "up", "web:9000", "--bytes", &UPLOAD.to_string()]).await;
+    let (uploaded, ()) = tokio::join!(upload.end(Duration::from_secs(90)), happens(&link, &mut fault));
     load.answered_by("laptop", 100, deadline::LOOK).await;
-    world.note(&format!("link healed: the laptop answers after {:.1} s", began.elapsed().as_secs_f64()));
+    fault.settled();
+    link.session.signal(Signal::SIGINT);
+    assert_eq!(link.session.exit(deadline::LEAVE).await, 0, "{:?}", link.session);
+    load.go_on(2.0).await;
     let counted = load.end().await;
-    let begun: Vec<_> =
-        counted.failures.iter().map(|failure| failure.at - failure.after_ms / 1e3 - silent).collect();
-    world.note(&format!(
-        "silent link: {} of {} requests failed, the last begun {:.1} s after it",
-        counted.failed,
-        counted.failed + counted.ok,
-        begun.iter().copied().fold(0.0, f64::max)
-    ));
-    let late = begun.iter().filter(|after| **after > 6.0).count();
-    assert_eq!(late, 0, "silent at {silent}: {counted:#?}\n{session:?}");
+    world.nothing_is_left().await;
+    fault.requests(&counted);
+    fault.flows_lost(u64::from(!uploaded.success), 1);
+    fault.bytes_lost(if uploaded.success { 0 } else { UPLOAD }, UPLOAD);
+    fault.stays("nothing, after Ctrl-C");
+    fault.tell(&(counted, uploaded, link.session));
+}
+
+async fn a_flow_survives_resets_of_the_laptops_connection(world: World) {
+    let fault = world.fault("way to the API server cut by RST, FIN, RST").goal(Goal::Flows(0));
+    outage(&world, fault, async |link, fault| {
+        for (after, how) in [(12, Cut::Rst), (28, Cut::Fin), (44, Cut::Rst)] {
+            link.has_passed(after).await;
+            link.relay.cut(how);
+            if after == 12 {
+                fault.happened();
+            }
+        }
+    })
+    .await;
+}
+
+/// Originals within 2 s, no hang beyond, and no flow lost.
+fn away(world: &World, fault: &str) -> Fault {
+    world.fault(fault).goal(Goal::Originals(2.0)).goal(Goal::Wait(2.0)).goal(Goal::Flows(0))
+}
+
+async fn a_flow_survives_ten_seconds_of_silence_and_originals_serve_meanwhile(world: World) {
+    outage(&world, away(&world, "way to the API server silent for 10 s"), async |link, fault| {
+        link.has_passed(12).await;
+        link.relay.swallow(Silent::All);
+        fault.happened();
+        time::sleep(OUTAGE).await;
+        link.relay.heal();
+        fault.over();
+    })
+    .await;
+}
+
+async fn a_flow_survives_ten_seconds_of_refusal_and_originals_serve_meanwhile(world: World) {
+    outage(&world, away(&world, "way to the API server cut and refused for 10 s"), async |link, fault| {
+        link.has_passed(12).await;
+        link.relay.refuse();
+        link.relay.cut(Cut::Rst);
+        fault.happened();
+        time::sleep(OUTAGE).await;
+        link.relay.heal();
+        fault.over();
+    })
+    .await;
+}
+
+async fn a_flow_survives_a_laptop_that_is_frozen_for_ten_seconds_and_originals_serve_meanwhile(world: World) {
+    outage(&world, away(&world, "laptop frozen for 10 s"), async |link, fault| {
+        link.has_passed(12).await;
+        link.session.signal_group(Signal::SIGSTOP);
+        fault.happened();
+        time::sleep(OUTAGE).await;
+        link.session.signal_group(Signal::SIGCONT);
+        fault.over();
+    })
+    .await;
 }

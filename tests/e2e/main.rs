@@ -16,12 +16,14 @@ mod environment;
 mod fallback;
 mod gitops;
 mod keeper;
+mod killed;
 mod link;
 mod load;
 mod nodes;
 mod refusals;
 mod story;
 mod takeover;
+mod unavailable;
 mod undo;
 
 fn main() -> ExitCode {
@@ -31,7 +33,9 @@ fn main() -> ExitCode {
             bytes::tests(),
             agents::tests(),
             keeper::tests(),
+            killed::tests(),
             undo::tests(),
+            unavailable::tests(),
             load::tests(),
             nodes::tests(),
             link::tests(),

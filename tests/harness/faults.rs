@@ -26,7 +26,7 @@ use crate::{World, run};
 mod measure;
 mod table;
 
-use measure::Measured;
+use measure::{Measured, Moments};
 pub(crate) use table::{Rows, write};
 
 /// What a fault may cost.
@@ -57,6 +57,7 @@ pub struct Fault {
     row: Row,
     happened: Option<Instant>,
     ended: Option<Instant>,
+    settled: Option<Instant>,
 }
 
 /// A row of the table; what was not measured is empty.
@@ -80,7 +81,7 @@ impl World {
     /// Begins a row; `fault` says what happens.
     pub fn fault(&self, fault: &str) -> Fault {
         let row = Row { fault: fault.to_owned(), test: run::name(), ..Row::default() };
-        Fault { world: self.clone(), row, happened: None, ended: None }
+        Fault { world: self.clone(), row, happened: None, ended: None, settled: None }
     }
 }
 
@@ -102,10 +103,16 @@ impl Fault {
         self.ended = Some(Instant::now());
     }
 
+    /// What it did is over just now: who answers later is no matter of the fault. What fails later still is.
+    pub fn settled(&mut self) {
+        self.settled = Some(Instant::now());
+    }
+
     /// What a load has counted, from before the fault on.
     pub fn requests(&mut self, counted: &Counted) {
         let happened = self.happened.expect("the fault has happened");
-        self.row.requests = Some(Measured::new(counted, happened, self.ended));
+        let moments = Moments::new(counted, happened, self.ended, self.settled);
+        self.row.requests = Some(Measured::new(counted, &moments));
     }
 
     /// How many open flows were lost, of how many.
@@ -151,7 +158,7 @@ impl Row {
         let requests = self.requests.as_ref();
         let within = |seconds: Option<f64>, goal: f64| seconds.map(|seconds| seconds <= goal * times);
         match goal {
-            Goal::Failed(goal) => requests.map(|requests| requests.failed <= goal),
+            Goal::Failed(goal) => requests.map(|requests| requests.failed + requests.later <= goal),
             Goal::Refused(goal) => requests.map(|requests| requests.refused <= goal),
             Goal::Originals(goal) => within(requests?.originals, goal),
             Goal::Laptop(goal) => within(requests?.laptop, goal),

@@ -50,6 +50,7 @@ impl Test {
 /// those that tell a row by [`World::fault`].
 #[macro_export]
 macro_rules! tests {
+    (faults: $($fault:ident),+ $(,)?) => { $crate::tests![; faults: $($fault),+]; };
     ($($name:ident),* $(,)? $(; faults: $($fault:ident),+ $(,)?)?) => {
         /// The tests of this module.
         pub fn tests() -> Vec<$crate::Test> {

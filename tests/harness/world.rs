@@ -267,10 +267,17 @@ impl World {
         .await
     }
 
-    /// Waits until the laptop answers for a service, a moment after `ready:`: nodes learn of a Service's change by and by,
-    /// up to a second later with kube-proxy's defaults.
+    /// Waits until nobody but the laptop answers for a service, a moment after `ready:`: nodes learn of a Service's change by
+    /// and by, up to a second later with kube-proxy's defaults, and until then lead to the agent and to originals.
     pub async fn laptop_answers(&self, url: &str) -> Value {
-        self.answered_by(url, |by| by == "laptop").await
+        deadline::eventually(deadline::LOOK, "the laptop alone answers", || async {
+            let ended = self.tool_ends(&["get", url, "--times", "12"], deadline::LOOK).await;
+            match ended.lines.iter().find(|line| line["status"] != 200 || line["body"]["by"] != "laptop") {
+                Some(other) => Err(other.to_string()),
+                None => Ok(ended.last()["body"].take()),
+            }
+        })
+        .await
     }
 
     /// Waits until a page shows what it should.

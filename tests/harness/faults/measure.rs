@@ -17,6 +17,8 @@ pub(super) struct Measured {
     pub(super) new: u64,
     /// Those of them that failed.
     pub(super) failed: u64,
+    /// Those that began when all was settled, and failed.
+    pub(super) later: u64,
     /// Those that were under way, and failed.
     pub(super) cut: u64,
     /// Failures of both kinds whose connection was refused.
@@ -29,6 +31,31 @@ pub(super) struct Measured {
     pub(super) longest: f64,
 }
 
+/// When things happened; in seconds, on the load's clock the first, the others after it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moments {
+    happened: f64,
+    /// The fault ended.
+    over: f64,
+    /// What it did was over.
+    settled: f64,
+}
+
+impl Moments {
+    pub(super) fn new(
+        counted: &Counted,
+        happened: Instant,
+        over: Option<Instant>,
+        settled: Option<Instant>,
+    ) -> Self {
+        let at = counted.clock(happened);
+        let after = |instant: Option<Instant>, never: f64| {
+            instant.map_or(never, |instant| counted.clock(instant) - at)
+        };
+        Self { happened: at, over: after(over, 0.0), settled: after(settled, f64::INFINITY) }
+    }
+}
+
 /// One request, on the clock of the fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Asked<'a> {
@@ -39,9 +66,8 @@ struct Asked<'a> {
 }
 
 impl Measured {
-    pub(super) fn new(counted: &Counted, happened: Instant, over: Option<Instant>) -> Self {
-        let at = counted.clock(happened);
-        let over = over.map_or(0.0, |over| counted.clock(over) - at);
+    pub(super) fn new(counted: &Counted, moments: &Moments) -> Self {
+        let at = moments.happened;
         let asked = counted.each.iter().flat_map(|(by, all)| {
             all.iter().map(move |asked| {
                 let began = f64::from(asked.0) / 1e3 - at;
@@ -49,22 +75,27 @@ impl Measured {
             })
         });
         let refused = counted.failures.iter().filter(|failure| failure.step == "connect" && failure.at > at);
-        Self { refused: refused.count() as u64, ..of(&asked.collect::<Vec<_>>(), over) }
+        Self { refused: refused.count() as u64, ..of(&asked.collect::<Vec<_>>(), moments) }
     }
 }
 
-fn of(asked: &[Asked<'_>], over: f64) -> Measured {
+fn of(asked: &[Asked<'_>], moments: &Moments) -> Measured {
+    let over = moments.over;
     let after = || asked.iter().filter(|one| one.began > CLOCKS);
     let failed = |one: &&Asked<'_>| one.by.is_empty();
     let least = |times: &mut dyn Iterator<Item = f64>| times.reduce(f64::min);
-    let by_originals = asked.iter().filter(|one| one.ended > 0.0 && !one.by.is_empty() && one.by != LAPTOP);
+    let in_time = |one: &&Asked<'_>| (0.0..moments.settled).contains(&one.ended);
+    let by_originals = asked.iter().filter(in_time).filter(|one| !one.by.is_empty() && one.by != LAPTOP);
     let original = least(&mut by_originals.map(|one| one.ended));
-    let last_failed = after().filter(failed).map(|one| one.began).fold(0.0, f64::max);
+    let later = |one: &&Asked<'_>| one.began >= moments.settled;
+    let last_failed =
+        after().filter(failed).filter(|one| !later(one)).map(|one| one.began).fold(0.0, f64::max);
     let by_laptop = after().filter(|one| one.by == LAPTOP && one.ended > over);
     let laptop = least(&mut by_laptop.filter(|one| one.began > original.unwrap_or(0.0)).map(|one| one.ended));
     Measured {
         new: after().count() as u64,
-        failed: after().filter(failed).count() as u64,
+        failed: after().filter(failed).filter(|one| !later(one)).count() as u64,
+        later: after().filter(failed).filter(later).count() as u64,
         cut: asked.iter().filter(|one| one.began <= CLOCKS && one.ended > 0.0).filter(failed).count() as u64,
         refused: 0,
         originals: original.map(|original| original.max(last_failed)),
@@ -76,6 +107,10 @@ fn of(asked: &[Asked<'_>], over: f64) -> Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const fn over(over: f64) -> Moments {
+        Moments { happened: 0.0, over, settled: 100.0 }
+    }
 
     const fn asked(began: f64, ended: f64, by: &str) -> Asked<'_> {
         Asked { began, ended, by }
@@ -89,18 +124,21 @@ mod tests {
             asked(-1.0, -0.5, LAPTOP),
             asked(1.0, 3.0, ""),
             asked(4.0, 4.5, "web-1"),
+            asked(100.0, 101.0, ""),
         ];
-        let seen = of(&all, 0.0);
-        assert_eq!((seen.new, seen.failed, seen.cut), (2, 1, 1));
+        let seen = of(&all, &over(0.0));
+        assert_eq!((seen.new, seen.failed, seen.later, seen.cut), (3, 1, 1, 1));
         assert_eq!(seen.longest, 2.0);
     }
 
     #[test]
     fn originals_serve_when_one_has_answered_and_nothing_fails_that_begins_later() {
-        let serve = |all: &[Asked<'_>]| of(all, 0.0).originals;
+        let serve = |all: &[Asked<'_>]| of(all, &over(0.0)).originals;
         assert_eq!(serve(&[asked(0.5, 1.5, "web-1"), asked(0.2, 9.0, "")]), Some(1.5));
         assert_eq!(serve(&[asked(0.5, 1.5, "web-1"), asked(2.0, 9.0, "")]), Some(2.0));
         assert_eq!(serve(&[asked(0.5, 1.5, LAPTOP)]), None);
+        // After leave.
+        assert_eq!(serve(&[asked(101.0, 102.0, "web-1")]), None);
     }
 
     #[test]
@@ -111,9 +149,9 @@ mod tests {
             asked(1.0, 2.0, "web-1"),
             asked(7.0, 8.0, LAPTOP),
         ];
-        assert_eq!(of(&all, 0.0).laptop, Some(8.0));
-        assert_eq!(of(&all, 6.0).laptop, Some(2.0));
+        assert_eq!(of(&all, &over(0.0)).laptop, Some(8.0));
+        assert_eq!(of(&all, &over(6.0)).laptop, Some(2.0));
         // Held back: there was no original.
-        assert_eq!(of(&[asked(0.5, 2.5, LAPTOP)], 2.0).laptop, Some(0.5));
+        assert_eq!(of(&[asked(0.5, 2.5, LAPTOP)], &over(2.0)).laptop, Some(0.5));
     }
 }

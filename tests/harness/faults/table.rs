@@ -51,8 +51,12 @@ impl fmt::Display for Row {
         let requests = self.requests.as_ref();
         let or_empty = |text: Option<String>| text.unwrap_or_default();
         let failed = or_empty(requests.map(|requests| {
-            let cut = if requests.cut == 0 { String::new() } else { format!("; {} under way", requests.cut) };
-            format!("{} of {}{cut}", requests.failed, thousands(requests.new))
+            let more = |count: u64, what: &str| match count {
+                0 => String::new(),
+                count => format!("; {count} {what}"),
+            };
+            let (cut, later) = (more(requests.cut, "under way"), more(requests.later, "afterwards"));
+            format!("{} of {}{cut}{later}", requests.failed, thousands(requests.new))
         }));
         let longest = or_empty(requests.map(|requests| seconds(requests.longest)));
         let originals = or_empty(requests.and_then(|requests| requests.originals).map(seconds));
@@ -113,6 +117,7 @@ mod tests {
         let requests = Measured {
             new: 3_500,
             failed: 0,
+            later: 0,
             cut: 2,
             refused: 0,
             originals: Some(2.21),
