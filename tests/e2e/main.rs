@@ -12,6 +12,7 @@ mod agents;
 mod bytes;
 mod commands;
 mod control;
+mod drain;
 mod environment;
 mod fallback;
 mod gitops;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             unavailable::tests(),
             load::tests(),
             nodes::tests(),
+            drain::tests(),
             link::tests(),
             fallback::tests(),
             story::tests(),
