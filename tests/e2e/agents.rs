@@ -7,9 +7,9 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 harness::tests![
-    a_target_that_is_scaled_to_nothing_and_back_stays_swapped,
-    a_session_ends_when_its_service_or_its_target_is_deleted;
+    a_target_that_is_scaled_to_nothing_and_back_stays_swapped;
     faults:
+    a_session_ends_when_its_service_or_its_target_is_deleted,
     an_agent_whose_process_is_killed_refuses_nobody_and_is_replaced,
     an_agent_whose_container_is_killed_is_replaced,
     an_agent_whose_pod_is_deleted_is_replaced_and_no_request_fails,
@@ -114,9 +114,13 @@ async fn a_session_ends_when_its_service_or_its_target_is_deleted(world: World) 
         let world = world.another(name).await;
         world.echo(Echo::new("web").replicas(2)).await;
         let mut session = attached(&world).await;
+        let mut fault = world.fault(&format!("{name} deleted; the session ends and says why"));
         world.api().delete(&world.object(version, what)).await.unwrap();
+        fault.happened();
         session.line(&format!("error[{code}]"), AGAIN).await;
         assert_ne!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
         world.nothing_is_left().await;
+        fault.nothing_is_left();
+        fault.tell(&session);
     }
 }

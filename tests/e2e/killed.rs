@@ -46,7 +46,6 @@ async fn killed_in_any_step_of_attach_or_leave_it_leaves_what_one_command_remove
         .await;
     }
     fault.stays("nothing, after `leave` or `gc`");
-    fault.happened();
     fault.tell(&());
 }
 

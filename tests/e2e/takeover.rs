@@ -1,9 +1,12 @@
 //! One takes the place of another: on purpose, and nobody loses a request or is left in the dark.
 
-use harness::{Echo, Load, World, deadline};
+use harness::{Echo, Goal, Load, World, deadline};
 use nix::sys::signal::Signal;
 
-harness::tests![who_takes_over_wins_and_the_other_is_told, a_laptop_that_slept_leaves_its_successor_alone,];
+harness::tests![
+    a_laptop_that_slept_leaves_its_successor_alone;
+    faults: who_takes_over_wins_and_the_other_is_told,
+];
 
 async fn who_takes_over_wins_and_the_other_is_told(world: World) {
     world.echo(Echo::new("web").replicas(2)).await;
@@ -14,18 +17,23 @@ async fn who_takes_over_wins_and_the_other_is_told(world: World) {
     load.answered_by("first", 100, deadline::LOOK).await;
 
     let over = ["intercept", "web", "--takeover", "--", "tool", "serve", "--name", "second"];
+    let mut fault = world.fault("somebody takes over").goal(Goal::Failed(0));
     let mut second = world.devbridge(&over);
+    fault.happened();
     second.line("ready:", deadline::ATTACH).await;
     first.line("error[DB-HELD-003]", deadline::LEAVE).await;
     assert_eq!(first.exit(deadline::LEAVE).await, 71, "{first:?}");
     load.answered_by("second", 200, deadline::LOOK).await;
+    fault.settled();
 
     second.signal(Signal::SIGINT);
     assert_eq!(second.exit(deadline::LEAVE).await, 0, "{second:?}");
     load.go_on(2.0).await;
     let counted = load.end().await;
-    assert_eq!(counted.failed, 0, "{counted:#?}\n{first:?}\n{second:?}");
     world.is_again(&before).await;
+    fault.requests(&counted);
+    fault.stays("nothing, after the second's Ctrl-C");
+    fault.tell(&(counted, first, second));
 }
 
 async fn a_laptop_that_slept_leaves_its_successor_alone(world: World) {

@@ -7,13 +7,13 @@ use harness::{Echo, Rights, World, deadline};
 use nix::sys::signal::Signal;
 
 harness::tests![
-    interrupted_in_any_step_everything_is_as_before,
     a_second_ctrl_c_ends_at_once_and_says_what_may_be_left,
     any_way_to_end_it_leaves_nothing,
     what_a_killed_laptop_left_is_told_and_removed_by_gc,
     another_terminal_ends_a_session,
     another_machine_ends_a_session,
-    leaving_twice_and_without_a_session_changes_nothing,
+    leaving_twice_and_without_a_session_changes_nothing;
+    faults: interrupted_in_any_step_everything_is_as_before,
 ];
 
 /// How many attachments are interrupted at the same time.
@@ -32,6 +32,9 @@ async fn interrupted_in_any_step_everything_is_as_before(world: World) {
     for some in steps.chunks(AT_ONCE) {
         join_all(some.iter().map(|step| interrupted_in(&world, step))).await;
     }
+    let mut fault = world.fault("Ctrl-C in any step of attach");
+    fault.stays("nothing");
+    fault.tell(&());
 }
 
 async fn interrupted_in(world: &World, step: &str) {
