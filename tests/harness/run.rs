@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::cluster::root;
 use crate::{Cluster, World, faults};
 
 /// Tests at the same time, unless said otherwise: pods start one after the other on a small machine anyway.
@@ -176,7 +177,8 @@ fn tell_faults(
     if let Some(table) = cluster.rows().table(tests) {
         println!("\n{table}");
         if let Some(file) = file.filter(|_| failed.is_empty())
-            && let Err(error) = faults::write(file, &table)
+            // cargo runs tests in their package's folder.
+            && let Err(error) = faults::write(&root().join(file), &table)
         {
             eprintln!("{}: {error}", file.display());
             failed.push("writing the table");
