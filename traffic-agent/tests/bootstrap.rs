@@ -236,7 +236,10 @@ impl Pod {
     }
 
     fn start(&self, ports: &[&Port], args: &[&str]) -> Container {
-        self.start_by(Command::new("env"), ports, args)
+        let mut env = Command::new("env");
+        // A shell's background jobs ignore it, and so would all that they start.
+        env.arg("--default-signal=INT");
+        self.start_by(env, ports, args)
     }
 
     /// Starts the bootstrap through another command.
