@@ -124,9 +124,19 @@ impl Source for Redial {
             self.attempt = 0;
         }
         loop {
-            time::sleep(backoff::pause(self.attempt, jitter())).await;
+            let attempt = async {
+                time::sleep(backoff::pause(self.attempt, jitter())).await;
+                dial(&*self.dial).await
+            };
+            let dialled = tokio::select! {
+                dialled = attempt => dialled,
+                () = self.shared.dial_now.notified() => {
+                    self.attempt = 0;
+                    continue;
+                }
+            };
             self.attempt = self.attempt.saturating_add(1);
-            match dial(&*self.dial).await {
+            match dialled {
                 Ok(carrier) => return self.pump(carrier),
                 Err(error) => debug!(attempt = self.attempt, %error, "dialling the agent failed"),
             }

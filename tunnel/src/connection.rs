@@ -6,7 +6,10 @@ use std::{
 };
 
 use quinn::{ConnectionError, VarInt};
-use tokio::{sync::watch, time};
+use tokio::{
+    sync::{Notify, watch},
+    time,
+};
 
 use crate::{
     flow::{Flow, StreamError},
@@ -124,6 +127,8 @@ pub(crate) struct Shared {
     why: OnceLock<Closed>,
     /// Becomes true when the driver has ended.
     pub(crate) ended: watch::Sender<bool>,
+    /// The way may be back: no pause before the next dial.
+    pub(crate) dial_now: Notify,
 }
 
 impl Shared {
@@ -135,6 +140,7 @@ impl Shared {
             link: watch::Sender::new(LinkState::Up),
             why: OnceLock::new(),
             ended: watch::Sender::new(false),
+            dial_now: Notify::new(),
         })
     }
 
@@ -223,6 +229,14 @@ impl Connection {
     /// Resolves when there has been no way to the other end for `long`. Cancel safe.
     pub async fn lost_for(&self, long: Duration) {
         lost_for(self.link(), long).await;
+    }
+
+    /// Dials anew at once, if the link is lost: the caller knows that the way may be back, as when the API server answers
+    /// again. What is being dialled is given up. At the agent, and while the link is up, nothing follows.
+    pub fn dial_now(&self) {
+        if *self.link().borrow() != LinkState::Up {
+            self.0.shared.dial_now.notify_one();
+        }
     }
 
     /// QUIC's estimate of the round trip time, the other end's delay taken off.

@@ -67,6 +67,21 @@ async fn a_flow_goes_on_after_a_long_outage() {
     assert_eq!(*rig.agent.link().borrow(), LinkState::Up);
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_knows_that_the_way_is_back_need_not_wait_for_the_next_dial() {
+    let rig = Rig::in_memory().await;
+    rig.laptop.dial_now();
+    rig.wire.refusing.store(true, Relaxed);
+    rig.wire.cut();
+    wait_for_link(&rig.laptop, |state| state != LinkState::Up).await;
+    sleep(Duration::from_secs(30)).await;
+    rig.wire.refusing.store(false, Relaxed);
+    let back = Instant::now();
+    rig.laptop.dial_now();
+    wait_for_link(&rig.laptop, |state| state == LinkState::Up).await;
+    assert!(back.elapsed() < Duration::from_millis(100), "{:?}", back.elapsed());
+}
+
 #[tokio::test]
 async fn the_answer_comes_soon_after_a_new_carrier() {
     let rig = Rig::in_memory().await;
