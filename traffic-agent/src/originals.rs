@@ -1,8 +1,9 @@
 //! The target's own pods, which serve whenever the laptop does not.
 //!
-//! The laptop pushes their addresses from EndpointSlices while it is there. Afterwards its last list is kept,
-//! and the cluster's DNS brings newer ones: the agent has no rights to ask the API server. An address that
-//! belongs to this pod or to another agent is never dialled, wherever it came from.
+//! The laptop pushes their addresses from EndpointSlices while it is there. Afterwards the cluster's DNS brings newer
+//! ones: the agent has no rights to ask the API server. But DNS servers answer from caches, so the laptop's last list
+//! goes first until those have expired. An address that belongs to this pod or to another agent is never dialled,
+//! wherever it came from.
 
 mod finder;
 
@@ -43,6 +44,9 @@ const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 const PROBE: Duration = Duration::from_secs(1);
 /// Probes at a time.
 const PROBES: usize = 16;
+/// How long an answer of the cluster's DNS may be older than the laptop's last list: what CoreDNS caches
+/// (`cache 30` in the usual Corefile), and the next resolution.
+const DNS_AGE: Duration = Duration::from_secs(36);
 /// Most originals that a laptop may push.
 const PUSHED_LIMIT: usize = 8192;
 
@@ -69,6 +73,8 @@ struct Lists {
     pushed: HashMap<u16, Vec<SocketAddr>>,
     /// Number of the session whose list `pushed` is, while that session lasts.
     pusher: Option<u64>,
+    /// When `pusher` ended.
+    abandoned: Option<Instant>,
     resolved: HashMap<u16, Vec<SocketAddr>>,
     agents: HashSet<IpAddr>,
     shunned: HashMap<SocketAddr, Instant>,
@@ -100,6 +106,7 @@ impl Originals {
         let mut lists = self.lists();
         if lists.pusher == Some(pusher) {
             lists.pusher = None;
+            lists.abandoned = Some(Instant::now());
             lists.resolved.clear();
         }
     }
@@ -191,21 +198,24 @@ impl Originals {
         let mut lists = self.lists();
         let now = Instant::now();
         lists.shunned.retain(|_, until| *until > now);
-        let list = match (lists.pushed.get(&port), lists.resolved.get(&port)) {
-            (Some(pushed), resolved) if lists.pusher.is_some() || resolved.is_none_or(Vec::is_empty) => {
-                // What was resolved on demand is a last resort beside a fresh list.
-                let more = resolved.into_iter().flatten();
-                pushed.iter().chain(more).copied().collect::<Vec<_>>()
-            }
-            (_, resolved) => resolved.cloned().unwrap_or_default(),
+        let (pushed, resolved) = (lists.pushed.get(&port), lists.resolved.get(&port));
+        let fresh = lists.pusher.is_some() || lists.abandoned.is_some_and(|at| at + DNS_AGE > now);
+        let allowed = |list: Option<&Vec<SocketAddr>>| -> Vec<_> {
+            let list = list.into_iter().flatten().copied();
+            list.filter(|addr| self.allowed(*addr, &lists.agents)).collect()
         };
-        let mut list: Vec<_> = list.into_iter().filter(|addr| self.allowed(*addr, &lists.agents)).collect();
-        if !list.is_empty() {
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % list.len();
-            list.rotate_left(turn);
-            list.sort_by_key(|addr| lists.shunned.contains_key(addr));
+        let mut first = allowed(if fresh || resolved.is_none() { pushed } else { resolved });
+        if !first.is_empty() {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % first.len();
+            first.rotate_left(turn);
         }
-        list
+        if fresh {
+            // A last resort beside a fresh list. An old list is none: its addresses may be other pods' by now.
+            let more: Vec<_> = allowed(resolved).into_iter().filter(|addr| !first.contains(addr)).collect();
+            first.extend(more);
+        }
+        first.sort_by_key(|addr| lists.shunned.contains_key(addr));
+        first
     }
 
     /// The loop guard: neither this pod nor another agent.
