@@ -73,6 +73,11 @@ impl Counts {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// All that came, whoever served them.
+    pub(crate) fn all(&self) -> u64 {
+        [&self.laptop, &self.originals, &self.failed].map(|count| count.load(Ordering::Relaxed)).iter().sum()
+    }
+
     /// For the laptop, with the number of its open flows, and of those that were reset because nobody read.
     pub(crate) fn snapshot(&self, open: u64, stalled: u64) -> Counters {
         Counters {

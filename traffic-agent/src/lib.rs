@@ -31,7 +31,7 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
-    time,
+    time::{self, Instant},
 };
 use tracing::{info, warn};
 use tunnel::{accept::Acceptor, budget::Budget, tasks::Tasks};
@@ -56,15 +56,21 @@ pub struct Listeners {
 /// How an agent that shall end takes its time.
 #[derive(Debug, Clone, Copy)]
 pub struct Grace {
-    /// How long callers are still accepted: until the cluster has learnt that this pod is not ready.
+    /// How long callers are still accepted: until every node has learnt that this pod is not ready.
     pub accept: Duration,
+    /// It has, if nobody new came for so long; nodes need about a second.
+    pub quiet: Duration,
     /// How long open connections may take, counted from the same moment.
     pub flows: Duration,
 }
 
 impl Default for Grace {
     fn default() -> Self {
-        Self { accept: Duration::from_secs(10), flows: Duration::from_secs(60) }
+        Self {
+            accept: Duration::from_secs(10),
+            quiet: Duration::from_secs(5),
+            flows: Duration::from_secs(60),
+        }
     }
 }
 
@@ -113,13 +119,26 @@ pub async fn run(
     agent.phase.send_replace(Phase::Leaving);
     agent.ready.end();
     agent.desk.close();
-    time::sleep(grace.accept).await;
+    let asked = Instant::now();
+    led_elsewhere(&agent, grace).await;
     accepting.stop(Duration::ZERO).await;
-    flows.stop(grace.flows.saturating_sub(grace.accept)).await;
+    flows.stop(grace.flows.saturating_sub(asked.elapsed())).await;
     loops.stop(Duration::ZERO).await;
     sessions.stop(SESSIONS).await;
     agent.partings.stop(Duration::ZERO).await;
     Ok(())
+}
+
+/// Waits until no new callers are led here. Cancel safe.
+async fn led_elsewhere(agent: &Agent, grace: Grace) {
+    let end = Instant::now() + grace.accept;
+    loop {
+        let before = agent.counts.all();
+        time::sleep_until(end.min(Instant::now() + grace.quiet)).await;
+        if agent.counts.all() == before || Instant::now() >= end {
+            return;
+        }
+    }
 }
 
 /// How long sessions may take to say that the agent is ending.

@@ -1,7 +1,10 @@
 //! What happens to callers when the agent ends.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use traffic_agent::Grace;
 
 use crate::{
     laptop::Laptop,
@@ -50,9 +53,27 @@ async fn an_ending_agent_asks_callers_to_connect_again() {
 }
 
 #[tokio::test]
+async fn an_agent_to_which_callers_still_come_stays_for_them_and_not_longer() {
+    let quiet = Duration::from_secs(2);
+    let grace = Grace { accept: quiet * 60, quiet, flows: quiet * 60 };
+    let (mut rig, original) = (Rig::start_with(Vec::new(), grace).await, Server::start("original").await);
+    let _laptop = Laptop::armed(&rig, nobody().await, &[original.addr]).await;
+    rig.terminate();
+    let before = Instant::now();
+    let mut last = before;
+    while before.elapsed() < quiet * 2 {
+        assert_eq!(get(rig.callers).await, "original GET ");
+        last = Instant::now();
+    }
+    rig.ended().await;
+    let took = last.elapsed();
+    assert!(took < quiet * 6, "{took:?}");
+}
+
+#[tokio::test]
 async fn an_agent_without_connections_ends_after_the_time_for_new_ones() {
     let mut rig = Rig::start().await;
-    let before = std::time::Instant::now();
+    let before = Instant::now();
     rig.terminate();
     rig.ended().await;
     let took = before.elapsed();

@@ -129,7 +129,8 @@ async fn a_laptop_that_is_gone_at_once_loses_no_idempotent_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ending_agent_loses_no_request_of_callers_that_heed_it() {
     // Callers are accepted for longer than the load lasts, as in a cluster.
-    let grace = Grace { accept: Duration::from_secs(4), flows: Duration::from_secs(8) };
+    let accept = Duration::from_secs(4);
+    let grace = Grace { accept, quiet: accept, flows: accept * 2 };
     let mut rig = Rig::start_with(Vec::new(), grace).await;
     let (original, process) = (Server::start("original").await, Server::start("laptop").await);
     let _laptop = Laptop::armed(&rig, process.addr, &[original.addr]).await;

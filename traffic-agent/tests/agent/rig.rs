@@ -14,7 +14,11 @@ use tunnel::identity::{KeyPair, PublicKey};
 use crate::within;
 
 /// Long enough to see what an ending agent does, short enough to wait for.
-pub(crate) const GRACE: Grace = Grace { accept: Duration::from_millis(500), flows: Duration::from_secs(5) };
+pub(crate) const GRACE: Grace = Grace {
+    accept: Duration::from_millis(500),
+    quiet: Duration::from_millis(500),
+    flows: Duration::from_secs(5),
+};
 
 /// An agent, and what its laptop needs to reach it.
 pub(crate) struct Rig {
