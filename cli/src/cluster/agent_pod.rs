@@ -4,11 +4,13 @@
 //! service account; only what the container executes is different. So it may do what the target may do and
 //! nothing more, and passes Pod Security wherever the target does. What had to be left out is reported.
 
+mod placing;
+
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, EnvVar, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodSecurityContext,
-    PodSpec, PodTemplateSpec, PreferredSchedulingTerm, ResourceRequirements, Sysctl, Volume, VolumeMount,
+    Container, EnvVar, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements, Sysctl, Volume,
+    VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
@@ -63,7 +65,7 @@ pub fn build(target: &Target, bootstrap: &str, parts: &[String], nodes: &BTreeSe
     // The agent's metrics are not the target's.
     annotations.retain(|key, _| !key.starts_with("prometheus.io/"));
 
-    pod_wide(&mut spec, nodes, &target.ports(), &mut dropped);
+    pod_wide(&mut spec, &target.names.agent, nodes, &target.ports(), &mut dropped);
     let gone = drop_claims(&mut spec, &mut dropped);
     for container in &mut spec.containers {
         for port in container.ports.iter_mut().flatten() {
@@ -103,7 +105,13 @@ fn own_ports(spec: &PodSpec) -> AgentPorts {
 }
 
 /// Everything that would tie the pod to a node, a probe or a start-up that is the target's own.
-fn pod_wide(spec: &mut PodSpec, nodes: &BTreeSet<String>, ports: &BTreeSet<u16>, dropped: &mut Vec<String>) {
+fn pod_wide(
+    spec: &mut PodSpec,
+    agent: &str,
+    nodes: &BTreeSet<String>,
+    ports: &BTreeSet<u16>,
+    dropped: &mut Vec<String>,
+) {
     spec.restart_policy = Some("Always".into());
     spec.termination_grace_period_seconds = Some(GRACE_SECONDS);
     spec.readiness_gates = None;
@@ -131,9 +139,7 @@ fn pod_wide(spec: &mut PodSpec, nodes: &BTreeSet<String>, ports: &BTreeSet<u16>,
             spec.init_containers = None;
         }
     }
-    let affinity = spec.affinity.get_or_insert_default();
-    affinity.pod_anti_affinity = None;
-    prefer_nodes(affinity, nodes);
+    placing::place(spec, agent, nodes);
     // Allowed by Pod Security restricted: a "safe" sysctl, namespaced to the pod (KEP-34).
     if ports.iter().any(|port| *port < 1024) {
         let security = spec.security_context.get_or_insert_with(PodSecurityContext::default);
@@ -142,32 +148,6 @@ fn pod_wide(spec: &mut PodSpec, nodes: &BTreeSet<String>, ports: &BTreeSet<u16>,
         sysctls.retain(|sysctl| sysctl.name != name);
         sysctls.push(Sysctl { name: name.into(), value: "0".into() });
     }
-}
-
-/// The image is on the originals' nodes already.
-fn prefer_nodes(affinity: &mut Affinity, nodes: &BTreeSet<String>) {
-    if nodes.is_empty() {
-        return;
-    }
-    let preference = NodeSelectorTerm {
-        match_fields: Some(
-            // matchFields takes exactly one value for metadata.name.
-            nodes
-                .iter()
-                .take(1)
-                .map(|node| NodeSelectorRequirement {
-                    key: "metadata.name".into(),
-                    operator: "In".into(),
-                    values: Some(vec![node.clone()]),
-                })
-                .collect(),
-        ),
-        match_expressions: None,
-    };
-    let node_affinity = affinity.node_affinity.get_or_insert_with(NodeAffinity::default);
-    let preferred =
-        node_affinity.preferred_during_scheduling_ignored_during_execution.get_or_insert_default();
-    preferred.push(PreferredSchedulingTerm { preference, weight: 100 });
 }
 
 /// A claim may have a single writer, and that is the original.
