@@ -92,6 +92,10 @@ pub struct Intercept {
     /// Ends the session that holds the target, whoever's it is, and takes its place
     #[arg(long)]
     pub takeover: bool,
+    /// Have Flux leave the swapped Services alone while the session lasts: its annotation
+    /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, set with the swap and removed with it
+    #[arg(long)]
+    pub pause_gitops: bool,
     /// The process to run; without it, requests go to whatever listens on this laptop
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -2,9 +2,10 @@
 //!
 //! Each path has its file: [`requests`], [`outbound`], [`dns`], [`mod@env`], [`status`]. [`control`] speaks with the
 //! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
-//! originals are, [`reach`] finds the way to the agent, [`seat`] is the session's place there, [`expose`] shows the process's ports on the laptop, [`socket`] answers `status` and `leave`
-//! from other terminals. [`attach`] and [`mod@leave`] put them together and take them apart; [`follow`] keeps them
-//! together while agents and Services come and go.
+//! originals are, [`reach`] finds the way to the agent, [`seat`] is the session's place there, [`expose`] shows the
+//! process's ports on the laptop, [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
+//! [`mod@leave`] put them together and take them apart; [`follow`] keeps them together while agents and Services come
+//! and go, and [`mod@over`] tells when nothing is left to keep.
 
 pub mod attach;
 pub mod control;
@@ -18,6 +19,7 @@ pub mod lead;
 pub mod leave;
 pub mod originals;
 pub mod outbound;
+pub mod over;
 pub mod process;
 pub mod reach;
 pub mod requests;

@@ -7,7 +7,10 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::time;
 
-harness::tests![faults: a_controller_that_puts_the_service_back_is_named_and_nothing_is_left];
+harness::tests![
+    flux_is_paused_while_the_session_lasts_and_not_longer;
+    faults: a_controller_that_puts_the_service_back_is_named_and_nothing_is_left,
+];
 
 /// What a GitOps controller applies again and again.
 async fn apply(world: &World, manager: &str) {

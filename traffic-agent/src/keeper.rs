@@ -5,7 +5,8 @@
 //! `traffic-agent keeper`, in a pod of its own with a Role of its own, which is part of the built-in role `edit`:
 //! `cli/src/cluster/keeper.rs` makes both.
 //!
-//! What it may do is fixed, whatever it reads: take our key off a Service, delete a record that nobody renews, end itself.
+//! What it may do is fixed, whatever it reads: take our key off a Service, delete a record that nobody renews or an agent's
+//! pod whose machine is gone, end itself.
 
 mod api;
 mod ask;
@@ -35,6 +36,7 @@ pub use server::ServerError;
 
 use crate::{config, health, ready::Ready};
 use api::{Api, ApiError, DEPLOYMENTS, LEASES, PODS, SERVICES, SLICES, encoded};
+use ask::Answer;
 use objects::{AGENT, AgentPod, DEVBRIDGE, Exactly, MANAGED_BY, Record, endpoints, led_to, may_end};
 use server::{ACCOUNT, Server};
 use state::{Action, GAP, State, Why};
@@ -106,8 +108,8 @@ pub async fn run(
 async fn keep(api: Arc<Api>, ready: &Ready, tasks: &Tasks) {
     // poll --all records and pods--> here
     let (polls_tx, mut polls_rx) = mpsc::channel(1);
-    // ask --pod, and whether it is ready--> here
-    let (answers_tx, mut answers_rx) = mpsc::channel::<(String, bool)>(QUEUE);
+    // ask --pod, and what it answered--> here
+    let (answers_tx, mut answers_rx) = mpsc::channel::<(String, Answer)>(QUEUE);
     // here --the API server was away--> follow
     let (anew_tx, anew_rx) = watch::channel(0);
     let (services_tx, mut services_rx) = watch::channel(None::<BTreeMap<String, String>>);
@@ -150,14 +152,14 @@ async fn keep(api: Arc<Api>, ready: &Ready, tasks: &Tasks) {
                     state.endpoints(by_service(slices));
                 }
             }
-            Some((uid, ready)) = answers_rx.recv() => state.asked(&uid, ready),
+            Some((uid, answer)) = answers_rx.recv() => state.asked(&uid, answer),
             _ = asking.tick() => {
                 for pod in state.to_ask() {
                     let answers_tx = answers_tx.clone();
                     tasks.spawn_until_stopped(async move {
-                        let ready = ask::ready(&pod).await;
+                        let answer = ask::ready(&pod).await;
                         // The keeper is ending if nobody takes it.
-                        let _ = answers_tx.send((pod.uid, ready)).await;
+                        let _ = answers_tx.send((pod.uid, answer)).await;
                     });
                 }
             }
@@ -230,6 +232,10 @@ async fn act(api: &Api, action: &Action) {
                 "nobody renews this record: deleting it, and all that it owns goes with it"
             );
             api.delete(LEASES, lease).await
+        }
+        Action::DeletePod { name, uid } => {
+            info!(%name, "nothing answers where this agent's pod is: deleting it, and another takes its place");
+            api.delete_pod(name, uid).await
         }
         Action::End => end(api).await,
     };

@@ -3,11 +3,15 @@
 use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use tokio::time::{self, Duration};
 
 use super::names::PROTECTED;
 use crate::args::ClusterArgs;
 use crate::error::{Exit, Failure, chain};
 use crate::output::Output;
+
+/// Longest wait for an answer that is not needed.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A cluster, and the namespace in it that a command is about.
 #[derive(Clone)]
@@ -123,6 +127,14 @@ impl Cluster {
             }
             .into()),
         }
+    }
+
+    /// Whether the namespace is gone or about to go; not when that can't be known.
+    pub async fn namespace_gone(&self) -> bool {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let asked = time::timeout(ANSWER, namespaces.get_metadata_opt(&self.namespace)).await;
+        let Ok(Ok(found)) = asked else { return false };
+        found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some())
     }
 
     /// Objects of one kind in the command's namespace.

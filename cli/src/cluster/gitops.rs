@@ -7,7 +7,15 @@
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
+use super::keeper;
 use super::names::MANAGER;
+
+/// By this annotation Flux' kustomize-controller leaves an object as it is.
+pub const PAUSE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
+/// Its value.
+pub const PAUSE_VALUE: &str = "disabled";
+/// The selector in `managedFields`.
+const SELECTOR: &str = "/f:spec/f:selector";
 
 /// Who manages a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +42,7 @@ pub fn who_set_the_selector(service: &Service) -> Manager {
     let others = || fields.clone().filter(|entry| !entry.manager.as_deref().is_some_and(is_ours));
     let applier = others().find(|entry| {
         entry.operation.as_deref() == Some("Apply")
-            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:selector").is_some())
+            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(SELECTOR).is_some())
     });
     let newest = || others().max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
     let entry = applier.or_else(newest);
@@ -48,14 +56,34 @@ pub fn who_set_the_selector(service: &Service) -> Manager {
     }
 }
 
-/// Who will put the key off again, as far as the Service tells: not those who apply on the client's side, and not people
-/// with kubectl, who come once.
+/// Whether the keeper changed the selector last. An update makes its manager the owner of what it changed.
+pub fn keeper_set_the_selector(service: &Service) -> bool {
+    let mut fields = service.metadata.managed_fields.iter().flatten();
+    fields.any(|entry| {
+        entry.manager.as_deref() == Some(keeper::NAME)
+            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(SELECTOR).is_some())
+    })
+}
+
+/// Who will put the key off again, as far as the Service tells: not those who apply on the client's side, not people
+/// with kubectl, who come once, and not Flux where it was told to leave the Service alone.
 pub fn will_revert(service: &Service) -> Option<Manager> {
     let manager = who_set_the_selector(service);
-    manager.is_controller().then_some(manager)
+    let paused = manager.kind == Kind::Flux && is_paused(service);
+    (manager.is_controller() && !paused).then_some(manager)
+}
+
+/// Whether Flux was told to leave the Service alone, by anybody.
+pub fn is_paused(service: &Service) -> bool {
+    service.annotations().get(PAUSE).is_some_and(|value| value == PAUSE_VALUE)
 }
 
 impl Manager {
+    /// It can be told to leave one Service alone, by an annotation on it.
+    pub fn can_be_paused(&self) -> bool {
+        self.kind == Kind::Flux
+    }
+
     /// It comes again and again by itself.
     pub fn is_controller(&self) -> bool {
         self.applies && self.kind != Kind::Unknown
@@ -65,9 +93,10 @@ impl Manager {
     pub fn settings(&self, namespace: &str) -> Vec<String> {
         let service = &self.service;
         match self.kind {
-            Kind::Flux => vec![format!(
-                "kubectl -n {namespace} annotate service {service} kustomize.toolkit.fluxcd.io/reconcile=disabled"
-            )],
+            Kind::Flux => vec![
+                "--pause-gitops, which does this while the session lasts:".into(),
+                format!("kubectl -n {namespace} annotate service {service} {PAUSE}={PAUSE_VALUE}"),
+            ],
             Kind::Argo => vec![
                 format!(
                     "in the Application: spec.ignoreDifferences: [{{kind: Service, name: {service}, jsonPointers: \
@@ -139,7 +168,16 @@ mod tests {
         ] {
             let found = will_revert(&service(applied_by(manager))).unwrap();
             assert_eq!(found.name, manager);
-            assert!(found.settings("shop")[0].contains(word), "{found:?}");
+            assert!(found.settings("shop").concat().contains(word), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn flux_that_was_told_to_leave_it_alone_will_not_put_it_back() {
+        for (manager, reverts) in [("kustomize-controller", false), ("argocd-controller", true)] {
+            let mut metadata = applied_by(manager);
+            metadata["annotations"] = json!({PAUSE: PAUSE_VALUE});
+            assert_eq!(will_revert(&service(metadata)).is_some(), reverts, "{manager}");
         }
     }
 
@@ -158,5 +196,17 @@ mod tests {
         ]}));
         let found = who_set_the_selector(&service);
         assert_eq!((found.name.as_str(), found.applies), ("puts-it-back", false));
+    }
+    #[test]
+    fn the_keeper_is_told_from_others_who_took_the_key_off() {
+        let set_by = |manager: &str| {
+            service(json!({"managedFields": [
+                {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:ports": {}}}},
+                {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {"f:selector": {}}}},
+            ]}))
+        };
+        assert!(keeper_set_the_selector(&set_by("devbridge-keeper")));
+        assert!(!keeper_set_the_selector(&set_by("devbridge")));
+        assert!(!keeper_set_the_selector(&set_by("argocd-controller")));
     }
 }

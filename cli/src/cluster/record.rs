@@ -243,6 +243,12 @@ fn lease(namespace: &str, target: &Target, session: &str, who: &str) -> Lease {
     let now = MicroTime(Timestamp::now());
     let services: Vec<_> = target.services.iter().map(|service| service.name.as_str()).collect();
     let mut undo: Vec<_> = services.iter().map(|service| key::undo_line(namespace, service)).collect();
+    // Says nothing and does no harm where nothing was paused.
+    let pausable = target
+        .services
+        .iter()
+        .filter(|service| service.reverted_by.as_ref().is_some_and(super::gitops::Manager::can_be_paused));
+    undo.extend(pausable.map(|service| key::resume_line(namespace, &service.name)));
     undo.push(format!("kubectl -n {namespace} delete lease {}", target.names.record));
     let annotations = BTreeMap::from([
         (SESSION.into(), session.into()),

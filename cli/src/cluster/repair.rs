@@ -130,7 +130,7 @@ pub async fn leftovers(cluster: &Cluster, dead: &BTreeSet<Dead>) -> Result<Vec<L
 
     let mut found = Vec::new();
     for service in &services.items {
-        if let Some(agent) = key::leads_to(service).filter(|agent| !agents.contains(*agent)) {
+        if let Some(agent) = key::carries(service).filter(|agent| !agents.contains(*agent)) {
             found.push(leftover(Action::TakeKey(agent.into()), "Service", service.meta()));
         }
     }

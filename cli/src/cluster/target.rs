@@ -8,9 +8,10 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
+use super::Cluster;
 use super::api::{ApiError, Doing};
+use super::gitops::{self, Manager};
 use super::names::{AGENT, Names};
-use super::{Cluster, gitops};
 use crate::error::{Exit, Failure};
 
 /// A Deployment and its Services.
@@ -37,6 +38,8 @@ pub struct SwappedService {
     pub selector: BTreeMap<String, String>,
     /// Its TCP ports.
     pub ports: Vec<SwappedPort>,
+    /// Who will put its selector back.
+    pub reverted_by: Option<Manager>,
 }
 
 /// One TCP port of a Service.
@@ -278,13 +281,6 @@ fn swappable(
             "Service {name} has externalTrafficPolicy Local: its load balancer needs seconds to follow"
         ));
     }
-    if let Some(manager) = gitops::will_revert(service) {
-        let fixes = manager.settings(&service.namespace().unwrap_or_default()).join("\n  ");
-        warnings.push(format!(
-            "{} manages Service {name} and will put it back, which ends the session; to keep it:\n  {fixes}",
-            manager.name
-        ));
-    }
     let mut ports = Vec::new();
     for port in spec.ports.unwrap_or_default() {
         let number = port.port;
@@ -307,7 +303,8 @@ fn swappable(
     if ports.is_empty() {
         return refuse("it has no ports".into());
     }
-    Ok(SwappedService { name, selector: user_selector(service), ports })
+    let reverted_by = gitops::will_revert(service);
+    Ok(SwappedService { name, selector: user_selector(service), ports, reverted_by })
 }
 
 fn resolve(target: &IntOrString, containers: &[Container]) -> Option<u16> {

@@ -9,51 +9,39 @@ use kube::api::ListParams;
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
 use tunnel::identity::KeyPair;
-use tunnel::message::Unavailable;
-use tunnel::status::{Link, Phase, Port, Process, Serving, Session};
+use tunnel::status::Phase;
 
+mod begin;
+mod end;
+mod gitops;
 mod keeper;
 mod lock;
 mod ports;
 
-use self::ports::{Mapping, describe, ports};
+use self::begin::{ready, status};
+use self::end::{Why, finish, undo};
+use self::ports::{describe, ports};
 use super::signals::Signals;
 use crate::args::Intercept;
 use crate::bundle::Bundle;
 use crate::cluster::objects::Objects;
 use crate::cluster::parts::Parts;
-use crate::cluster::record::Record;
 use crate::cluster::target::Target;
-use crate::cluster::{Cluster, agent_pod, key, names, preflight, repair};
+use crate::cluster::{Cluster, agent_pod, key, names, preflight};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
-use crate::sandbox;
-use crate::session::attach::{Attached, Ended, Making, Wanted, attach};
+use crate::session::attach::{Ended, Making, Wanted, attach};
 use crate::session::follow::follow;
 use crate::session::leave::leave;
 use crate::session::seat::alone;
-use crate::session::socket::{LeaveRequest, Socket};
-use crate::session::status::{Board, line};
-use crate::session::{Context, keep};
+use crate::session::socket::Socket;
+use crate::session::status::Board;
+use crate::session::{Context, keep, over};
 
 /// What the session is just changing in the cluster may take so long to be answered when it is asked to end.
 const SETTLE: Duration = Duration::from_secs(5);
 /// Terminals that may ask a session to leave at once.
 const LEAVERS: usize = 16;
-
-/// Why a running session ends.
-enum Why {
-    /// A signal to devbridge.
-    Signal(Signal),
-    /// The process ended by itself.
-    Process(sandbox::Exit),
-    /// Somebody asked through the control socket.
-    Asked(LeaveRequest),
-    /// The record was deleted by somebody: by whom, if they said so.
-    RecordGone(Option<String>),
-    /// It can't go on.
-    Over(Failure),
-}
 
 /// Runs a session to its end; returns the exit status.
 ///
@@ -90,6 +78,7 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     for warning in &target.warnings {
         output.warn(warning);
     }
+    let paused = gitops::controllers(&cluster, &target, args.pause_gitops, output);
 
     let step = output.step("preflight", "asking the cluster what it would refuse");
     let (keys, agent_keys) = (keys()?, keys()?);
@@ -117,7 +106,7 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
         output: output.clone(),
         board,
     };
-    let making = Making { record, objects, parts, pod, keys, agent_key: agent_keys.public() };
+    let making = Making { record, objects, parts, pod, keys, agent_key: agent_keys.public(), paused };
     let wanted = Wanted {
         command: args.command,
         ports: Arc::new(ports.iter().map(|port| (port.container, port.laptop)).collect()),
@@ -161,7 +150,7 @@ async fn with_record(
     let attached = tokio::select! {
         attached = attaching => attached.map_err(Some),
         signal = signals.first() => { output.clear(); output.say(&format!("{signal}: undoing what was made")); Err(None) }
-        by = &mut keeping => Err(Some(ended_elsewhere(&session, by).into())),
+        lost = &mut keeping => Err(Some(over::lost(context, &session, lost).await.into())),
         Some(asked) = leave_rx.recv() => { drop(asked); Err(None) }
         () = &mut serve => Err(None),
     };
@@ -186,7 +175,9 @@ async fn with_record(
     let step = output.step("swap", "leading the Service to this laptop");
     for service in &target.services {
         // Not raced with signals: a patch that is dropped may still arrive, after the undo.
-        let set = key::set(&context.cluster, &service.name, &service.selector, &context.names.agent).await;
+        let pause = making.paused.contains(&service.name);
+        let key = key::Key { agent: &context.names.agent, pause };
+        let set = key::set(&context.cluster, &service.name, &service.selector, key).await;
         if let Err(error) = set {
             let _ = leave(context, &making.record, attached, None).await;
             return Err(swap_failure(&service.name, error));
@@ -213,7 +204,7 @@ async fn with_record(
             signal = signals.first() => Why::Signal(signal),
             exit = exit => Why::Process(exit),
             Some(asked) = leave_rx.recv() => Why::Asked(asked),
-            by = &mut keeping => Why::RecordGone(by),
+            lost = &mut keeping => Why::Lost(lost),
             over = &mut following => match over {
                 Err(failure) => Why::Over(failure),
                 Ok(()) => Why::Signal(Signal::SIGTERM),
@@ -231,60 +222,6 @@ async fn with_record(
     finish(context, &making.record, attached, why, &session).await
 }
 
-async fn finish(
-    context: &Context,
-    record: &Record,
-    attached: Attached,
-    why: Why,
-    session: &str,
-) -> Result<u8, Failure> {
-    let output = &context.output;
-    output.clear();
-    let mut signal = Some(Signal::SIGTERM);
-    let mut asked = None;
-    let mut failure = None;
-    match why {
-        Why::Signal(which) => {
-            output.say(&format!("{which}: leaving"));
-            signal = Some(which);
-        }
-        Why::Process(exit) => output.say(&format!("the process ended with {}: leaving", exit.code())),
-        Why::Asked(done) => {
-            output.say("leaving, as asked from another terminal");
-            asked = Some(done);
-        }
-        Why::RecordGone(by) => failure = Some(ended_elsewhere(session, by)),
-        Why::Over(over) => failure = Some(over),
-    }
-    let left = leave(context, record, attached, signal).await;
-    let answer = left.as_ref().map(|_| ()).map_err(|(failure, _)| failure.to_string());
-    if let Some(asked) = asked {
-        asked.answer(answer).await;
-    }
-    match (left, failure) {
-        (Err((failure, _)), _) => {
-            Err(failure
-                .fix(format!("devbridge leave {} -n {}", context.names.target, context.cluster.namespace)))
-        }
-        (Ok(_), Some(failure)) => Err(failure),
-        (Ok(exit), None) => Ok(exit.map_or(0, sandbox::Exit::code)),
-    }
-}
-
-/// Undo of an attach that did not finish; the process has ended with it.
-async fn undo(context: &Context, record: &Record) -> Result<(), Failure> {
-    let step = context.output.step("undo", "undoing what was made");
-    let undone = repair::undo(&context.cluster, &context.names, Some(record.uid())).await;
-    match undone {
-        Ok(_) => {
-            step.done("nothing is left behind");
-            Ok(())
-        }
-        Err(error) => Err(Failure::from(error)
-            .fix(format!("devbridge leave {} -n {}", context.names.target, context.cluster.namespace))),
-    }
-}
-
 /// Runs `work` unless a signal comes first; for work that makes nothing.
 async fn stop_before(
     signals: &mut Signals,
@@ -299,17 +236,6 @@ async fn stop_before(
     }
 }
 
-fn ended_elsewhere(session: &str, by: Option<String>) -> Failure {
-    if let Some(by) = by {
-        return Failure::new("DB-HELD-003", Exit::Held, format!("{by} took over"))
-            .why(format!("with --takeover; your session {session} was ended for it"))
-            .fix(format!("ask {by}; devbridge list shows who holds the target now"));
-    }
-    Failure::new("DB-HELD-002", Exit::Held, "this session was ended by somebody else")
-        .why(format!("its record (session {session}) was deleted, from another terminal or machine"))
-        .fix("devbridge list shows who holds the target now")
-}
-
 fn swap_failure(service: &str, error: crate::cluster::api::ApiError) -> Failure {
     if error.status() == Some(422) {
         return Failure::new(
@@ -321,55 +247,6 @@ fn swap_failure(service: &str, error: crate::cluster::api::ApiError) -> Failure 
         .fix("start again");
     }
     error.into()
-}
-
-fn ready(context: &Context) {
-    let session = context.board.read();
-    let ways: Vec<_> = session
-        .ports
-        .iter()
-        .map(|port| format!("{}:{} -> 127.0.0.1:{}", session.services.join(","), port.service, port.laptop))
-        .collect();
-    context.output.ready(&format!("{}; leave with Ctrl-C", ways.join(", ")));
-    if session.serving != Serving::Laptop {
-        context.output.state(&line(&session));
-    }
-    context.output.say("connections that callers already have stay with the originals; new ones come here");
-}
-
-fn status(
-    cluster: &Cluster,
-    target: &Target,
-    id: &str,
-    ports: &[Mapping],
-    unavailable: Unavailable,
-) -> Session {
-    Session {
-        id: id.into(),
-        context: cluster.context.clone(),
-        namespace: cluster.namespace.clone(),
-        target: target.display(),
-        services: target.services.iter().map(|service| service.name.clone()).collect(),
-        pid: std::process::id(),
-        since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        phase: Phase::Attaching,
-        link: Link::Connecting,
-        process: Process::None,
-        serving: Serving::Originals { why: "attaching".into() },
-        unavailable,
-        ports: ports
-            .iter()
-            .map(|port| Port {
-                service: port.service,
-                container: port.container,
-                laptop: port.laptop,
-                listening: false,
-            })
-            .collect(),
-        requests: tunnel::status::Requests::default(),
-        outbound: tunnel::status::Outbound::default(),
-        dns: tunnel::status::Dns::default(),
-    }
 }
 
 /// Nodes of the target's pods: they have the image. Without an answer the scheduler decides alone.

@@ -3,7 +3,7 @@
 //! Nothing here changes anything of the user's: until the key is set, which the caller does, requests go to the
 //! originals. So every step may fail or be dropped, and undoing is deleting the record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +63,8 @@ pub struct Making {
     pub keys: KeyPair,
     /// The agent's.
     pub agent_key: PublicKey,
+    /// Services whose GitOps controller is to leave them alone while they are swapped.
+    pub paused: BTreeSet<String>,
 }
 
 /// A session that takes requests as soon as the key is set.

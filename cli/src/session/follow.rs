@@ -5,9 +5,11 @@
 //! |---|---|
 //! | the agent's process ends | its bootstrap starts another, which serves the originals; the session takes a seat there |
 //! | its container, pod or node ends | the key off at once; the session takes a seat at the next agent; the key on |
-//! | no way to the agent for a second, while the API server answers | the key off until the way is back; after 8 s the pod is deleted and another agent found |
+//! | no way to the agent for a second | the key off until the way is back |
+//! | no way to it for 8 s more, while the API server answers | the pod is deleted and another agent found |
 //! | a Service has no ready agent behind it | the key off until it has |
-//! | somebody else takes the key off | put on again once; who does it again manages that Service: the session ends |
+//! | the keeper takes the key off: it lost sight of the laptop or the agent | put on again, each time later |
+//! | somebody else takes it off | put on again once; who does it again manages that Service: the session ends |
 //! | the target or its Service is deleted | the session ends |
 
 use std::time::Duration;
@@ -22,6 +24,7 @@ use tunnel::{Closed, LinkState};
 
 use super::attach::{Attached, Making};
 use super::lead::{self, Astray};
+use super::over::over;
 use super::reach::reach;
 use super::seat::{Seat, report, visible};
 use super::{Context, originals};
@@ -33,7 +36,7 @@ use crate::error::{Exit, Failure};
 /// No way to the agent for so long is not one lost packet.
 const AWAY: Duration = Duration::from_secs(1);
 /// An agent that can't be reached for so long, while the API server can, is replaced: longer than the longest pause between
-/// two dials, so that a way that comes back is found first.
+/// two dials, and twice as long as most API servers need to find kubelets again after a restart.
 const REPLACE: Duration = Duration::from_secs(8);
 /// Longest wait for the API server to take the key off; without it, the agent and the keeper do what is needed.
 const PATCH: Duration = Duration::from_secs(5);
@@ -41,6 +44,8 @@ const PATCH: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Somebody who takes the key off twice in this time does it on purpose.
 const TWICE: Duration = Duration::from_secs(60);
+/// Longest pause before a key goes on that the keeper took off again and again: it can't see an agent that is there.
+const APART: Duration = Duration::from_secs(30);
 
 /// What is wrong.
 enum Trouble {
@@ -72,6 +77,7 @@ pub async fn follow(
     mut stop: flag::Receiver<bool>,
 ) -> Result<(), Failure> {
     let mut taken_off: Option<Instant> = None;
+    let mut kept_off: Option<(Instant, Duration)> = None;
     loop {
         let trouble = match &attached.seat {
             None => Trouble::Pod,
@@ -93,6 +99,16 @@ pub async fn follow(
                 let again = taken_off.replace(Instant::now()).is_some_and(|last| last.elapsed() < TWICE);
                 if again || by.is_controller() {
                     return Err(lead::put_back(context, by));
+                }
+            }
+            Trouble::Astray(Astray::KeptOff) => {
+                let before = kept_off.filter(|(last, pause)| last.elapsed() < *pause + TWICE);
+                let pause = before.map_or(Duration::ZERO, |(_, pause)| APART.min(pause * 2 + AGAIN));
+                kept_off = Some((Instant::now(), pause));
+                tokio::select! {
+                    () = asked(&mut stop) => return Ok(()),
+                    over = over(context, services) => return Err(over),
+                    () = time::sleep(pause) => {}
                 }
             }
         }
@@ -153,7 +169,7 @@ async fn mend(
             tokio::select! {
                 _ = seat.connection.closed() => {}
                 () = pod_gone(context, &attached.started.pod) => {}
-                () = replaced(context, &attached.started.pod), if matches!(trouble, Trouble::Away) => {}
+                () = replaced(context, seat, &attached.started.pod) => {}
             }
         };
         tokio::select! {
@@ -176,12 +192,24 @@ async fn mend(
     }
 }
 
-/// Deletes the agent's pod after a while, so that it is no endpoint of any Service any more and its Deployment makes
-/// another one. A node without power tells Kubernetes nothing for most of a minute. An API server that is away delays it.
-async fn replaced(context: &Context, pod: &str) {
+/// Deletes the agent's pod when there was no way to it for a while, so that it is no endpoint of any Service any more and
+/// its Deployment makes another one: a node without power tells Kubernetes nothing for most of a minute.
+///
+/// Only time in which the API server answers counts, since the way to the agent leads through it; when it answers again,
+/// the agent is dialled at once.
+async fn replaced(context: &Context, seat: &Seat, pod: &str) {
     let pods = context.cluster.api::<Pod>();
     loop {
-        time::sleep(REPLACE).await;
+        seat.connection.lost_for(AWAY).await;
+        if !matches!(time::timeout(PATCH, pods.get_opt(pod)).await, Ok(Ok(_))) {
+            time::sleep(AGAIN).await;
+            continue;
+        }
+        seat.connection.dial_now();
+        tokio::select! {
+            () = back(seat) => continue,
+            () = time::sleep(REPLACE) => {}
+        }
         match time::timeout(PATCH, pods.delete(pod, &DeleteParams::default())).await {
             Ok(Ok(_)) => {
                 return context
@@ -244,27 +272,5 @@ async fn pod_gone(context: &Context, name: &str) {
     let pods = context.cluster.api::<Pod>();
     if watch::follow(&pods, &agent_pods(&context.names), look).await.is_err() {
         std::future::pending().await
-    }
-}
-
-/// Resolves when the target's Deployment is deleted. Not when that can't be known.
-async fn target_gone(context: &Context) {
-    let look = |found: &[Deployment]| found.is_empty().then_some(());
-    let deployments = context.cluster.api::<Deployment>();
-    let selection = watch::Selection::name(&context.names.target);
-    if watch::follow(&deployments, &selection, look).await.is_err() {
-        std::future::pending().await
-    }
-}
-
-/// Resolves when there is nothing left to stand in for.
-async fn over(context: &Context, services: &[String]) -> Failure {
-    let target = &context.names.target;
-    tokio::select! {
-        failure = lead::gone(context, services) => failure,
-        () = target_gone(context) => {
-            Failure::new("DB-TARGET-007", Exit::Failure, format!("deployment/{target} was deleted"))
-                .why("there is nothing left to stand in for")
-        }
     }
 }

@@ -7,11 +7,22 @@ use super::Context;
 use crate::cluster::record::{RENEW, Record, taken_by};
 use crate::cluster::watch::{self, Selection};
 
-/// Renews the record until it is gone: deleted by somebody, or another session's now; returns who took the session's
-/// place, if the record told. An API server that is away changes nothing; the next renewal tells.
+/// So many refusals in a row are no mistake of the moment.
+const REFUSALS: u32 = 3;
+
+/// Why the record is not this session's any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// It was deleted, or is another session's now; by whom, if they said so.
+    Record(Option<String>),
+    /// This user may not renew it. Rights in a namespace that is deleted end before the namespace does.
+    Rights,
+}
+
+/// Renews the record until it is lost. An API server that is away changes nothing; the next renewal tells.
 ///
 /// Cancel safe.
-pub async fn run(context: &Context, record: &Record) -> Option<String> {
+pub async fn run(context: &Context, record: &Record) -> Lost {
     let leases = context.cluster.api::<Lease>();
     let gone = async {
         let selection = Selection::name(record.name());
@@ -30,17 +41,23 @@ pub async fn run(context: &Context, record: &Record) -> Option<String> {
         }
     };
     let renew = async {
+        let mut refusals = 0;
         loop {
             time::sleep(RENEW).await;
-            if let Err(error) = record.renew(&context.cluster).await
-                && (error.is_not_found() || error.is_conflict() || error.status() == Some(422))
-            {
-                return;
+            match record.renew(&context.cluster).await {
+                Err(error) if error.is_not_found() || error.is_conflict() || error.status() == Some(422) => {
+                    return Lost::Record(None);
+                }
+                Err(error) if error.status() == Some(403) => refusals += 1,
+                _ => refusals = 0,
+            }
+            if refusals >= REFUSALS {
+                return Lost::Rights;
             }
         }
     };
     tokio::select! {
-        by = gone => by,
-        () = renew => None,
+        by = gone => Lost::Record(by),
+        lost = renew => lost,
     }
 }

@@ -13,7 +13,8 @@ use tokio::time::{self, Duration};
 use super::Context;
 use super::attach::Making;
 use crate::cluster::api::{ApiError, Doing};
-use crate::cluster::gitops::{Manager, who_set_the_selector};
+use crate::cluster::gitops::{Manager, keeper_set_the_selector, who_set_the_selector};
+use crate::cluster::key::Key;
 use crate::cluster::record::Record;
 use crate::cluster::start::Started;
 use crate::cluster::watch::{self, Selection};
@@ -31,6 +32,8 @@ pub enum Astray {
     Unready,
     /// The key is off, by somebody else.
     TakenOff(Manager),
+    /// The key is off, by the keeper: it did not see the laptop's renewals, or the agent.
+    KeptOff,
 }
 
 /// Leads all `services` here that don't yet.
@@ -71,7 +74,8 @@ pub async fn here(context: &Context, making: &Making, services: &[String]) -> Re
             .why("its selector was changed, and the agent stands in for the pods that it selected before")
             .fix("start again"));
         }
-        key::set(&context.cluster, name, &selector, &context.names.agent).await?;
+        let key = Key { agent: &context.names.agent, pause: making.paused.contains(name) };
+        key::set(&context.cluster, name, &selector, key).await?;
     }
     Ok(())
 }
@@ -99,7 +103,7 @@ pub async fn back(context: &Context, record: &Record) -> Result<(), ApiError> {
 pub async fn astray(context: &Context, services: &[String], started: &Started) -> Result<Astray, ApiError> {
     tokio::select! {
         unready = unready(context, services, started) => unready.map(|()| Astray::Unready),
-        by = taken_off(context, services) => by.map(Astray::TakenOff),
+        by = taken_off(context, services) => by,
     }
 }
 
@@ -119,12 +123,14 @@ async fn unready(context: &Context, services: &[String], started: &Started) -> R
     }
 }
 
-async fn taken_off(context: &Context, services: &[String]) -> Result<Manager, ApiError> {
+async fn taken_off(context: &Context, services: &[String]) -> Result<Astray, ApiError> {
     let api = context.cluster.api::<Service>();
     let agent = context.names.agent.as_str();
     let look = |found: &[Service]| {
         let mut own = found.iter().filter(|service| services.contains(&service.name_any()));
-        own.find(|service| key::leads_to(service) != Some(agent)).map(who_set_the_selector)
+        let off = own.find(|service| key::leads_to(service) != Some(agent))?;
+        let kept = keeper_set_the_selector(off);
+        Some(if kept { Astray::KeptOff } else { Astray::TakenOff(who_set_the_selector(off)) })
     };
     let by = watch::follow(&api, &Selection::default(), look).await.doing(|| "watch Services".into())?;
     time::sleep(LEAVE).await;

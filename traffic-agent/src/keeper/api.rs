@@ -8,7 +8,7 @@ use tracing::debug;
 
 use super::{
     http::Answer,
-    objects::{AGENT, Exactly},
+    objects::{Exactly, without_key},
     server::{Connection, Server},
 };
 
@@ -105,14 +105,14 @@ impl Api {
         Ok(serde_json::from_slice(&self.ask("GET", &self.path(kind, name), None).await?)?)
     }
 
-    /// Takes our key with this value off a Service: a JSON patch whose `test` fails when it has another.
+    /// Takes our key with this value off a Service, and the pause of Flux that came with it: a JSON patch whose `test`s fail
+    /// when they have other values.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub(super) async fn take_key(&self, service: &str, agent: &str) -> Result<(), ApiError> {
-        let path = format!("/spec/selector/{}", AGENT.replace('/', "~1"));
-        let patch =
-            json!([{"op": "test", "path": path, "value": agent}, {"op": "remove", "path": path}]).to_string();
+        let live = self.get(SERVICES, service).await?;
+        let patch = Value::Array(without_key(&live, agent)).to_string();
         let body = Some(("application/json-patch+json", patch.as_bytes()));
         let at = format!("{}?fieldManager=devbridge-keeper", self.path(SERVICES, service));
         self.ask("PATCH", &at, body).await.map(drop)
@@ -130,6 +130,16 @@ impl Api {
         .to_string();
         let body = Some(("application/json", options.as_bytes()));
         self.ask("DELETE", &self.path(kind, &seen.name), body).await.map(drop)
+    }
+
+    /// Deletes the pod of this name if it is this one, whatever has changed of it: the status of a pod always does.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) async fn delete_pod(&self, name: &str, uid: &str) -> Result<(), ApiError> {
+        let options = json!({"preconditions": {"uid": uid}}).to_string();
+        let body = Some(("application/json", options.as_bytes()));
+        self.ask("DELETE", &self.path(PODS, name), body).await.map(drop)
     }
 
     /// Keeps `set` equal to all objects of a kind, as far as `read` takes them, under their names. Ends when nobody reads

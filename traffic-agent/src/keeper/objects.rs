@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Label on everything that devbridge makes.
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -15,6 +15,12 @@ pub(super) const DEVBRIDGE: &str = "devbridge";
 pub(super) const TARGET: &str = "devbridge.dev/target";
 /// Label on agent pods, key in a swapped Service's selector, annotation on a record: the agent's name.
 pub(super) const AGENT: &str = "devbridge.dev/agent";
+/// Annotation on a Service: the agent whose session paused Flux on it.
+const PAUSED: &str = "devbridge.dev/paused";
+/// By this annotation Flux' kustomize-controller leaves an object as it is.
+const PAUSE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
+/// Its value.
+const PAUSE_VALUE: &str = "disabled";
 /// Annotation on the keeper's Deployment: somebody installed it, and only somebody removes it.
 const INSTALLED: &str = "devbridge.dev/installed";
 /// How names of records begin.
@@ -73,6 +79,26 @@ pub(super) fn led_to(service: &Value) -> Option<String> {
     (!ours && usable && selector.len() > 1).then(|| agent.to_owned())
 }
 
+/// The JSON patch that leads a Service back to the originals: our key off if it has this value, and with it the pause of
+/// Flux that this agent's session made.
+pub(super) fn without_key(service: &Value, agent: &str) -> Vec<Value> {
+    let mut patch = Vec::new();
+    let mut take = |at: &str, key: &str, value: &str| {
+        let path = format!("{at}/{}", key.replace('/', "~1"));
+        patch.push(json!({"op": "test", "path": path, "value": value}));
+        patch.push(json!({"op": "remove", "path": path}));
+    };
+    take("/spec/selector", AGENT, agent);
+    let annotations = &service["metadata"]["annotations"];
+    if annotations[PAUSED] == agent {
+        take("/metadata/annotations", PAUSED, agent);
+        if annotations[PAUSE] == PAUSE_VALUE {
+            take("/metadata/annotations", PAUSE, PAUSE_VALUE);
+        }
+    }
+    patch
+}
+
 /// The Service that an EndpointSlice belongs to, and whether it has a ready endpoint. Unknown readiness is ready.
 pub(super) fn endpoints(slice: &Value) -> Option<(String, bool)> {
     let service = slice["metadata"]["labels"][SERVICE_NAME].as_str()?;
@@ -84,6 +110,7 @@ pub(super) fn endpoints(slice: &Value) -> Option<(String, bool)> {
 /// An agent's pod, as the keeper asks it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AgentPod {
+    pub(super) name: String,
     pub(super) uid: String,
     pub(super) agent: String,
     pub(super) ip: IpAddr,
@@ -92,15 +119,20 @@ pub(super) struct AgentPod {
 }
 
 impl AgentPod {
-    /// A pod with an address that answers `/readyz` on a port of its own and is not on its way out.
+    /// A pod that carries our labels, has an address, answers `/readyz` on a port of its own and is not on its way out.
     pub(super) fn read(pod: &Value) -> Option<Self> {
         let metadata = &pod["metadata"];
+        if metadata["labels"][MANAGED_BY] != DEVBRIDGE {
+            return None;
+        }
         let agent = metadata["labels"][AGENT].as_str().filter(|agent| is_name(agent, LABEL))?;
         let containers = pod["spec"]["containers"].as_array()?;
         let mut probes = containers.iter().map(|container| &container["readinessProbe"]["httpGet"]);
         let port = &probes.find(|probe| probe["path"] == "/readyz")?["port"];
         let going = metadata["deletionTimestamp"].is_string();
+        let name = metadata["name"].as_str().filter(|name| is_name(name, NAME))?;
         let read = Self {
+            name: name.to_owned(),
             uid: metadata["uid"].as_str()?.to_owned(),
             agent: agent.to_owned(),
             ip: pod["status"]["podIP"].as_str()?.parse().ok()?,
@@ -127,8 +159,6 @@ pub(super) fn is_name(text: &str, longest: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn record(lease: Value) -> Option<Record> {
@@ -174,9 +204,30 @@ mod tests {
     }
 
     #[test]
+    fn a_key_takes_only_its_own_pause_with_it() {
+        let paths = |annotations: Value| -> Vec<String> {
+            let service = json!({"metadata": {"annotations": annotations}});
+            let patch = without_key(&service, "web-devbridge");
+            let removed = patch.iter().filter(|operation| operation["op"] == "remove");
+            removed.map(|operation| operation["path"].as_str().unwrap().to_owned()).collect()
+        };
+        let key = "/spec/selector/devbridge.dev~1agent";
+        let (paused, pause) = (
+            "/metadata/annotations/devbridge.dev~1paused",
+            "/metadata/annotations/kustomize.toolkit.fluxcd.io~1reconcile",
+        );
+        assert_eq!(paths(Value::Null), [key]);
+        assert_eq!(paths(json!({PAUSE: PAUSE_VALUE})), [key], "somebody else's pause");
+        assert_eq!(paths(json!({PAUSE: PAUSE_VALUE, PAUSED: "shop-devbridge"})), [key]);
+        assert_eq!(paths(json!({PAUSED: "web-devbridge"})), [key, paused]);
+        assert_eq!(paths(json!({PAUSE: PAUSE_VALUE, PAUSED: "web-devbridge"})), [key, paused, pause]);
+    }
+
+    #[test]
     fn a_pod_is_asked_only_where_it_says_that_it_is_ready() {
         let pod = |path: &str, port: Value, ip: &str, more: Value| {
-            let mut metadata = json!({"uid": "u", "labels": {AGENT: "web-devbridge"}});
+            let labels = json!({AGENT: "web-devbridge", MANAGED_BY: DEVBRIDGE});
+            let mut metadata = json!({"name": "web-devbridge-1", "uid": "u", "labels": labels});
             metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let probe = json!({"httpGet": {"path": path, "port": port}});
             let containers = json!([{"name": "sidecar"}, {"readinessProbe": probe}]);
@@ -190,6 +241,11 @@ mod tests {
         assert_eq!(pod("/readyz", json!(99999), "10.0.0.9", json!({})), None);
         assert_eq!(pod("/readyz", json!(8089), "", json!({})), None);
         assert_eq!(pod("/readyz", json!(8089), "10.0.0.9", json!({"deletionTimestamp": "now"})), None);
+        assert_eq!(pod("/readyz", json!(8089), "10.0.0.9", json!({"name": "../secrets/x"})), None);
+        assert_eq!(
+            pod("/readyz", json!(8089), "10.0.0.9", json!({"labels": {AGENT: "web-devbridge"}})),
+            None
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What the keeper knows, and what follows from it. No sockets, no clock: observations and time go in, actions come out.
 //!
 //! Whatever is observed may have been forged, so all that can come out is an [`Action`]: a key taken off a Service that
-//! carries it, or a record deleted that nobody renews. Nothing that a record says is done.
+//! carries it, a record deleted that nobody renews, an agent's pod deleted that is not there any more. Nothing that a
+//! record says is done.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +11,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::objects::{AgentPod, Exactly, Record};
+use super::{
+    ask::Answer,
+    objects::{AgentPod, Exactly, Record},
+};
 
 /// A record that did not change for so long has no laptop any more.
 pub(super) const TTL: Duration = Duration::from_secs(15);
@@ -25,6 +29,8 @@ const UNCLAIMED: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(5);
 /// An agent that did not answer so often in a row is down.
 const MISSES: u32 = 2;
+/// An agent's pod whose machine did not even take a connection so often in a row is gone.
+const SILENCES: u32 = 3;
 /// An action that was tried is not tried again before.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Most agent pods that are asked; more are not the work of developers.
@@ -37,6 +43,9 @@ pub(super) enum Action {
     TakeKey { service: String, agent: String, why: Why },
     /// Delete exactly this record, if it still is as it was seen.
     DeleteRecord(Exactly),
+    /// Delete exactly this pod of an agent: it carries the target's labels, so until Kubernetes misses its node, which takes
+    /// most of a minute, requests are led to it.
+    DeletePod { name: String, uid: String },
     /// End: nothing is left to keep.
     End,
 }
@@ -90,6 +99,7 @@ struct Asked {
     pod: AgentPod,
     answered: bool,
     misses: u32,
+    silences: u32,
 }
 
 impl State {
@@ -147,7 +157,8 @@ impl State {
         let mut before = std::mem::take(&mut self.pods);
         for pod in pods.into_iter().take(PODS) {
             let known = before.remove(&pod.uid).filter(|asked| asked.pod == pod);
-            let asked = known.unwrap_or_else(|| Asked { pod: pod.clone(), answered: false, misses: 0 });
+            let asked =
+                known.unwrap_or_else(|| Asked { pod: pod.clone(), answered: false, misses: 0, silences: 0 });
             self.pods.insert(pod.uid, asked);
         }
     }
@@ -158,10 +169,12 @@ impl State {
     }
 
     /// A pod's answer, or that there was none.
-    pub(super) fn asked(&mut self, uid: &str, ready: bool) {
+    pub(super) fn asked(&mut self, uid: &str, answer: Answer) {
         if let Some(asked) = self.pods.get_mut(uid) {
-            asked.answered |= ready;
-            asked.misses = if ready { 0 } else { asked.misses.saturating_add(1) };
+            let again = |count: u32, same: bool| if same { count.saturating_add(1) } else { 0 };
+            asked.answered |= answer == Answer::Ready;
+            asked.misses = again(asked.misses, answer != Answer::Ready);
+            asked.silences = again(asked.silences, answer == Answer::Silence);
         }
     }
 
@@ -177,6 +190,11 @@ impl State {
             .collect();
         let over = self.records.values().filter(|seen| self.unchanged(seen) >= TTL + RESUME);
         actions.extend(over.map(|seen| Action::DeleteRecord(seen.record.lease.clone())));
+        // One that never answered may be out of reach for the keeper alone.
+        let gone = self.pods.values().filter(|asked| asked.answered && asked.silences >= SILENCES);
+        actions.extend(
+            gone.map(|Asked { pod, .. }| Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }),
+        );
         if self.is_idle() {
             actions.push(Action::End);
         }

@@ -100,6 +100,7 @@ mod tests {
                 name: "web".into(),
                 selector: BTreeMap::new(),
                 ports: vec![port("http", 80, 8080), port("admin", 81, 9090)],
+                reverted_by: None,
             }],
             warnings: Vec::new(),
         }

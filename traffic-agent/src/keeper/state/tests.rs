@@ -8,7 +8,7 @@ struct Story {
     services: BTreeMap<String, String>,
     ready: BTreeMap<String, bool>,
     api: bool,
-    agent: Option<bool>,
+    agent: Option<Answer>,
 }
 
 impl Story {
@@ -23,7 +23,7 @@ impl Story {
             services: BTreeMap::from([("web".into(), "web-devbridge".into())]),
             ready: BTreeMap::from([("web".into(), true), ("shop".into(), true)]),
             api: true,
-            agent: Some(true),
+            agent: Some(Answer::Ready),
         }
     }
 
@@ -37,13 +37,14 @@ impl Story {
                 self.state.endpoints(self.ready.clone());
                 self.state.records(self.now, self.records.clone());
             }
-            if let Some(ready) = self.agent {
-                self.state.asked("p1", ready);
+            if let Some(answer) = self.agent {
+                self.state.asked("p1", answer);
             }
             for action in self.state.decide(self.now) {
                 match &action {
                     Action::TakeKey { service, .. } => drop(self.services.remove(service)),
                     Action::DeleteRecord(lease) => self.records.retain(|record| record.lease != *lease),
+                    Action::DeletePod { .. } => self.state.pods(vec![]),
                     Action::End => {}
                 }
                 done.push(action);
@@ -77,7 +78,8 @@ fn exactly(name: &str, version: &str) -> Exactly {
 }
 
 fn pod(uid: &str) -> AgentPod {
-    AgentPod { uid: uid.into(), agent: "web-devbridge".into(), ip: [10, 0, 0, 9].into(), port: 8089 }
+    let (name, agent) = (format!("web-devbridge-{uid}"), "web-devbridge".into());
+    AgentPod { name, uid: uid.into(), agent, ip: [10, 0, 0, 9].into(), port: 8089 }
 }
 
 fn key_off(why: Why) -> Action {
@@ -131,19 +133,40 @@ fn time_in_which_the_api_server_is_away_does_not_count() {
 fn an_agent_that_stops_answering_loses_its_key_after_two_misses() {
     let mut story = Story::swapped();
     story.live(5);
-    story.agent = Some(false);
+    story.agent = Some(Answer::Unready);
     assert_eq!(story.pass(1), []);
-    story.agent = Some(true);
+    story.agent = Some(Answer::Ready);
     assert_eq!(story.pass(1), []);
-    story.agent = Some(false);
+    story.agent = Some(Answer::Unready);
     assert_eq!(story.pass(2), [key_off(Why::Silent)]);
 }
 
 #[test]
 fn an_agent_that_never_answered_the_keeper_is_not_called_silent() {
     let mut story = Story::swapped();
-    story.agent = Some(false);
+    story.agent = Some(Answer::Unready);
     assert_eq!(story.live(30), []);
+}
+
+#[test]
+fn the_pod_of_an_agent_whose_machine_is_silent_is_deleted() {
+    let pod_deleted = Action::DeletePod { name: "web-devbridge-p1".into(), uid: "p1".into() };
+    let mut story = Story::swapped();
+    story.live(5);
+    story.agent = Some(Answer::Silence);
+    assert_eq!(story.pass(3), [key_off(Why::Silent), pod_deleted]);
+    assert_eq!(story.live(30), []);
+}
+
+#[test]
+fn the_pod_of_an_agent_that_is_unready_or_was_never_seen_is_left_alone() {
+    let mut story = Story::swapped();
+    story.agent = Some(Answer::Silence);
+    assert_eq!(story.live(30), [], "out of reach for the keeper, by a network policy");
+    story.agent = Some(Answer::Ready);
+    story.live(5);
+    story.agent = Some(Answer::Unready);
+    assert_eq!(story.live(30), [key_off(Why::Silent)]);
 }
 
 #[test]
@@ -151,8 +174,8 @@ fn a_second_pod_that_answers_keeps_the_key() {
     let mut story = Story::swapped();
     story.live(5);
     story.state.pods(vec![pod("p1"), pod("p2")]);
-    story.state.asked("p2", true);
-    story.agent = Some(false);
+    story.state.asked("p2", Answer::Ready);
+    story.agent = Some(Answer::Unready);
     assert_eq!(story.live(5), []);
     story.state.pods(vec![pod("p1")]);
     assert_eq!(story.pass(1), [key_off(Why::Silent)]);
