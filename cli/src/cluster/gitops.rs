@@ -5,6 +5,7 @@
 //! Client-side apply leaves keys that it never set alone. Both leave traces: `managedFields`, labels, annotations.
 
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 
 use super::keeper;
@@ -40,10 +41,18 @@ enum Kind {
 pub fn who_set_the_selector(service: &Service) -> Manager {
     let fields = service.metadata.managed_fields.iter().flatten();
     let others = || fields.clone().filter(|entry| !entry.manager.as_deref().is_some_and(is_ours));
-    let applier = others().find(|entry| {
+    let applied = |entry: &&ManagedFieldsEntry, field: &str| {
+        let fields = entry.fields_v1.as_ref();
         entry.operation.as_deref() == Some("Apply")
-            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(SELECTOR).is_some())
-    });
+            && fields.is_some_and(|fields| fields.0.pointer(field).is_some())
+    };
+    let by_controller = |entry: &&ManagedFieldsEntry| {
+        kind(service, entry.manager.as_deref().unwrap_or_default()) != Kind::Unknown
+    };
+    let applier = others().find(|entry| applied(entry, SELECTOR));
+    // Whoever changed the selector took it from its applier, until that comes again: a session that has just ended did.
+    let applier =
+        applier.or_else(|| others().find(|entry| applied(entry, "/f:spec") && by_controller(entry)));
     let newest = || others().max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
     let entry = applier.or_else(newest);
     let name = entry.and_then(|entry| entry.manager.clone()).filter(|name| !name.is_empty());
@@ -170,6 +179,18 @@ mod tests {
             assert_eq!(found.name, manager);
             assert!(found.settings("shop").concat().contains(word), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_controller_is_known_although_somebody_changed_the_selector_since_it_came() {
+        let after = |manager: &str| {
+            service(json!({"managedFields": [
+                {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:ports": {}}}},
+                {"manager": "devbridge", "operation": "Update", "fieldsV1": {"f:spec": {"f:selector": {}}}},
+            ]}))
+        };
+        assert!(will_revert(&after("kustomize-controller")).is_some());
+        assert_eq!(will_revert(&after("kubectl")), None);
     }
 
     #[test]
