@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use harness::{Echo, Fault, Goal, Load, Process, World, deadline};
 use nix::sys::signal::Signal;
-use serde_json::json;
 
-harness::tests![
-    a_target_that_is_scaled_to_nothing_and_back_stays_swapped;
-    faults:
+harness::tests![faults:
     a_session_ends_when_its_service_or_its_target_is_deleted,
     an_agent_whose_process_is_killed_refuses_nobody_and_is_replaced,
     an_agent_whose_container_is_killed_is_replaced,
@@ -84,26 +81,6 @@ async fn an_agent_whose_deployment_is_deleted_is_made_again(world: World) {
         world.api().delete(&world.object("apps/v1", "deployments/web-devbridge")).await.unwrap();
     })
     .await;
-}
-
-async fn a_target_that_is_scaled_to_nothing_and_back_stays_swapped(world: World) {
-    world.echo(Echo::new("web").replicas(2)).await;
-    let mut session = attached(&world).await;
-    let scale = world.object("apps/v1", "deployments/web/scale");
-    for replicas in [0, 2] {
-        world.api().merge(&scale, &json!({"spec": {"replicas": replicas}})).await.unwrap();
-        deadline::eventually(deadline::PODS, "the originals are scaled", || async {
-            let found = world.get("apps/v1", "deployments/web").await.map_err(|error| error.to_string())?;
-            let ready = found["status"]["readyReplicas"].as_u64().unwrap_or_default();
-            if ready == replicas { Ok(()) } else { Err(format!("{ready} ready")) }
-        })
-        .await;
-        world.laptop_answers("http://web/").await;
-    }
-    session.signal(Signal::SIGINT);
-    assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
-    assert!(world.ask("http://web/").await["by"].as_str().unwrap().starts_with("web-"));
-    world.nothing_is_left().await;
 }
 
 async fn a_session_ends_when_its_service_or_its_target_is_deleted(world: World) {

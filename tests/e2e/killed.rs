@@ -12,6 +12,9 @@ harness::tests![faults:
     killed_in_any_step_of_attach_or_leave_it_leaves_what_one_command_removes,
 ];
 
+/// Not listening at once, so that there is a step that waits for it.
+const SLOW: [&str; 8] =
+    ["intercept", "web", "--", "tool", "serve", "--name", "laptop", "--listen-after-ms=1000"];
 /// How many sessions are killed at the same time.
 const AT_ONCE: usize = 5;
 
@@ -28,7 +31,7 @@ struct Step {
 async fn killed_in_any_step_of_attach_or_leave_it_leaves_what_one_command_removes(world: World) {
     // A session that nobody kills tells which steps there are.
     world.echo(Echo::new("web")).await;
-    let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
+    let mut session = world.devbridge(&SLOW);
     session.line("ready:", deadline::ATTACH).await;
     let attaching = session.steps().len();
     session.signal(Signal::SIGINT);
@@ -64,7 +67,7 @@ async fn killed_in(world: &World, step: &Step, remove: &[&str]) {
 
 /// A session that is killed when it begins a step.
 async fn killed(world: &World, step: &Step) -> Process {
-    let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
+    let mut session = world.devbridge(&SLOW);
     let mut from = 0;
     if step.leaving {
         session.line("ready:", deadline::ATTACH).await;

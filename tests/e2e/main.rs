@@ -24,6 +24,7 @@ mod nodes;
 mod refusals;
 mod story;
 mod takeover;
+mod target;
 mod unavailable;
 mod undo;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         [
             bytes::tests(),
             agents::tests(),
+            target::tests(),
             keeper::tests(),
             killed::tests(),
             undo::tests(),

@@ -16,13 +16,16 @@ harness::tests![
     faults: interrupted_in_any_step_everything_is_as_before,
 ];
 
+/// Not listening at once, so that there is a step that waits for it.
+const SLOW: [&str; 8] =
+    ["intercept", "web", "--", "tool", "serve", "--name", "laptop", "--listen-after-ms=1000"];
 /// How many attachments are interrupted at the same time.
 const AT_ONCE: usize = 3;
 
 async fn interrupted_in_any_step_everything_is_as_before(world: World) {
     // A session that nobody interrupts tells which steps there are.
     world.echo(Echo::new("web")).await;
-    let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
+    let mut session = world.devbridge(&SLOW);
     session.line("ready:", deadline::ATTACH).await;
     let steps = session.steps();
     session.signal(Signal::SIGINT);
@@ -41,7 +44,7 @@ async fn interrupted_in(world: &World, step: &str) {
     let world = world.another(&format!("int-{step}")).await;
     world.echo(Echo::new("web")).await;
     let before = world.snapshot().await;
-    let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
+    let mut session = world.devbridge(&SLOW);
     session.line(&format!("step: {step}:"), deadline::ATTACH).await;
     session.signal(Signal::SIGINT);
     let code = session.exit(deadline::LEAVE).await;

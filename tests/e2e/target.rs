@@ -1,0 +1,80 @@
+//! The target changes under a running session: the laptop serves on, and its originals are found again.
+
+use harness::{Echo, Fault, Goal, Load, Process, World, deadline};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+harness::tests![
+    faults:
+    a_target_that_is_scaled_to_nothing_and_back_stays_swapped,
+    a_target_that_is_rolled_out_stays_swapped_and_its_new_pods_are_the_originals,
+];
+
+/// Changes the target of a session under load, and tells the row. In the end the originals serve.
+async fn under_load(world: &World, mut fault: Fault, changes: impl AsyncFnOnce()) {
+    world.echo(Echo::new("web").replicas(2)).await;
+    let mut session = attached(world).await;
+    let mut load = world.load("http://web/", Load::USUAL).await;
+    load.answered_by("laptop", 200, deadline::LOOK).await;
+    fault.happened();
+    changes().await;
+    load.answered_by("laptop", 200, deadline::LOOK).await;
+    fault.settled();
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
+    load.go_on(2.0).await;
+    let counted = load.end().await;
+    assert!(world.ask("http://web/").await["by"].as_str().unwrap().starts_with("web-"));
+    world.nothing_is_left().await;
+    fault.requests(&counted);
+    fault.stays("nothing, after Ctrl-C");
+    fault.tell(&(counted, session));
+}
+
+async fn attached(world: &World) -> Process {
+    let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
+    session.line("ready:", deadline::ATTACH).await;
+    world.laptop_answers("http://web/").await;
+    session
+}
+
+async fn a_target_that_is_scaled_to_nothing_and_back_stays_swapped(world: World) {
+    let fault = world.fault("target scaled to 0 and back").goal(Goal::Failed(0));
+    under_load(&world, fault, async || {
+        let scale = world.object("apps/v1", "deployments/web/scale");
+        for replicas in [0, 2] {
+            world.api().merge(&scale, &json!({"spec": {"replicas": replicas}})).await.unwrap();
+            deadline::eventually(deadline::PODS, "the originals are scaled", || async {
+                let found =
+                    world.get("apps/v1", "deployments/web").await.map_err(|error| error.to_string())?;
+                let ready = found["status"]["readyReplicas"].as_u64().unwrap_or_default();
+                if ready == replicas { Ok(()) } else { Err(format!("{ready} ready")) }
+            })
+            .await;
+            world.laptop_answers("http://web/").await;
+        }
+    })
+    .await;
+}
+
+async fn a_target_that_is_rolled_out_stays_swapped_and_its_new_pods_are_the_originals(world: World) {
+    let fault = world.fault("target rolled out").goal(Goal::Failed(0));
+    under_load(&world, fault, async || {
+        let before = world.places("web").await;
+        let template = json!({"spec": {"template": {"metadata": {"annotations": {"rolled": "out"}}}}});
+        world.api().merge(&world.object("apps/v1", "deployments/web"), &template).await.unwrap();
+        world.rolled_out("web").await;
+        deadline::eventually(deadline::PODS, "the former pods are gone", || async {
+            let now = world.places("web").await;
+            let old: Vec<_> = now.iter().filter(|pod| before.contains(pod) && !is_agent(&pod.0)).collect();
+            if old.is_empty() { Ok(()) } else { Err(format!("{old:?}")) }
+        })
+        .await;
+    })
+    .await;
+}
+
+/// The agent's pod carries the target's labels.
+fn is_agent(pod: &str) -> bool {
+    pod.starts_with("web-devbridge-")
+}
