@@ -15,7 +15,7 @@ harness::tests![faults:
 /// Fewer at a time than are held at most.
 const FEW: Load = Load { fresh: 20, kept: 20, connections: 5 };
 /// For so long the laptop is away: less than requests are held, more than it takes to notice.
-const AWAY: Duration = Duration::from_secs(4);
+const AWAY: Duration = Duration::from_secs(3);
 
 /// A service on the laptop that devbridge did not start, with HTTP and raw bytes.
 struct OnLaptop {
@@ -61,9 +61,9 @@ async fn held_requests_are_answered_by_the_laptop_when_it_is_back_and_by_origina
 ) {
     let laptop = OnLaptop::new();
     let mut service = laptop.start(&world).await;
-    let mut session = laptop.intercepted(&world, "hold=5s").await;
+    let mut session = laptop.intercepted(&world, "hold=8s").await;
 
-    let mut frozen = world.fault("laptop frozen for 4 s, `--unavailable hold=5s`");
+    let mut frozen = world.fault("laptop frozen for 3 s, `--unavailable hold=8s`");
     let mut load = world.load("http://web/", FEW).await;
     load.answered_by("laptop", 50, deadline::LOOK).await;
     session.signal(Signal::SIGSTOP);
@@ -81,7 +81,7 @@ async fn held_requests_are_answered_by_the_laptop_when_it_is_back_and_by_origina
     frozen.requests(&counted);
     frozen.goal(Goal::Laptop(1.0)).tell(&(&counted, &session));
 
-    let mut restarted = world.fault("laptop's process away for 4 s, `--unavailable hold=5s`");
+    let mut restarted = world.fault("laptop's process away for 3 s, `--unavailable hold=8s`");
     let mut load = world.load("http://web/", FEW).await;
     load.answered_by("laptop", 50, deadline::LOOK).await;
     service.signal(Signal::SIGTERM);
@@ -96,13 +96,13 @@ async fn held_requests_are_answered_by_the_laptop_when_it_is_back_and_by_origina
     restarted.requests(&counted);
     restarted.goal(Goal::Failed(0)).goal(Goal::Laptop(1.0)).tell(&(&counted, &session));
 
-    let mut stays_away = world.fault("laptop's process stays away, `--unavailable hold=5s`");
+    let mut stays_away = world.fault("laptop's process stays away, `--unavailable hold=8s`");
     let mut load = world.load("http://web/", FEW).await;
     load.answered_by("laptop", 50, deadline::LOOK).await;
     service.signal(Signal::SIGTERM);
     service.exit(deadline::LOOK).await;
     stays_away.happened();
-    load.go_on(10.0).await;
+    load.go_on(13.0).await;
     stays_away.settled();
     leaves(&mut session).await;
     load.go_on(2.0).await;
@@ -110,7 +110,7 @@ async fn held_requests_are_answered_by_the_laptop_when_it_is_back_and_by_origina
     world.nothing_is_left().await;
     stays_away.requests(&counted);
     stays_away.stays("nothing, after Ctrl-C");
-    let stays_away = stays_away.goal(Goal::Failed(0)).goal(Goal::Originals(5.5)).goal(Goal::Wait(5.5));
+    let stays_away = stays_away.goal(Goal::Failed(0)).goal(Goal::Originals(8.5)).goal(Goal::Wait(8.5));
     stays_away.tell(&(&counted, &session));
 }
 
@@ -118,7 +118,7 @@ async fn with_error_callers_are_told_and_no_original_answers(world: World) {
     let laptop = OnLaptop::new();
     let mut service = laptop.start(&world).await;
     let mut session = laptop.intercepted(&world, "error").await;
-    let mut fault = world.fault("laptop's process away for 4 s, `--unavailable error`");
+    let mut fault = world.fault("laptop's process away for 3 s, `--unavailable error`");
     let mut load = world.load("http://web/", FEW).await;
     load.answered_by("laptop", 50, deadline::LOOK).await;
     service.signal(Signal::SIGTERM);
