@@ -48,7 +48,8 @@ pub async fn run(context: &Context, record: &Record) -> Lost {
                 Err(error) if error.is_not_found() || error.is_conflict() || error.status() == Some(422) => {
                     return Lost::Record(None);
                 }
-                Err(error) if error.status() == Some(403) => refusals += 1,
+                // 401 once the ServiceAccount that this user is has gone with its namespace.
+                Err(error) if matches!(error.status(), Some(401 | 403)) => refusals += 1,
                 _ => refusals = 0,
             }
             if refusals >= REFUSALS {
