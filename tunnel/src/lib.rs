@@ -45,6 +45,10 @@ mod pump;
 #[cfg(feature = "tokio")]
 mod queue;
 #[cfg(feature = "tokio")]
+mod runtime;
+#[cfg(feature = "tokio")]
+pub mod socket;
+#[cfg(feature = "tokio")]
 pub mod splice;
 #[cfg(feature = "tokio")]
 pub mod tasks;

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use quinn::{
-    ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    ClientConfig, Endpoint, EndpointConfig, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::{
@@ -16,6 +16,7 @@ use crate::{
     frame::MAX_DATAGRAM,
     identity::{KeyPair, Pin, PublicKey},
     link::Link,
+    runtime::Gathering,
 };
 
 /// RFC 7301. QUIC requires one (RFC 9001 §8.1).
@@ -120,7 +121,7 @@ pub(crate) fn endpoint(link: Arc<Link>, server: Option<ServerConfig>) -> Result<
     config
         .max_udp_payload_size(MAX_DATAGRAM)
         .map_err(|error| SetupError::Endpoint(io::Error::other(error)))?;
-    Endpoint::new_with_abstract_socket(config, server, link, Arc::new(TokioRuntime))
+    Endpoint::new_with_abstract_socket(config, server, link, Arc::new(Gathering))
         .map_err(SetupError::Endpoint)
 }
 

@@ -9,7 +9,10 @@ use tokio::{
     time::{self, Instant},
 };
 use tracing::debug;
-use tunnel::budget::{Backlog, Budget};
+use tunnel::{
+    budget::{Backlog, Budget},
+    socket::try_read,
+};
 
 use super::{
     exchange::{Exchange, State},
@@ -213,7 +216,7 @@ pub(super) fn read_socket(tcp: &TcpStream, max: usize, got: impl FnOnce(&[u8])) 
     SCRATCH.with_borrow_mut(|scratch| {
         let max = max.min(scratch.len());
         let into = scratch.get_mut(..max).unwrap_or_default();
-        match tcp.try_read(into) {
+        match try_read(tcp, into.len(), || tcp.try_read(into)) {
             Ok(0) => Ok(Read::End),
             Ok(length) => {
                 got(into.get(..length).unwrap_or_default());

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::net::tcp::ReadHalf;
 
 use super::{End, broken};
-use crate::{budget::Budget, flow::SendHalf};
+use crate::{budget::Budget, flow::SendHalf, socket::try_read};
 
 /// Room for the first read, and the least for any; most requests fit.
 const SMALLEST: usize = 8 << 10;
@@ -25,7 +25,7 @@ pub(super) async fn run(
         // Memory is taken when there is something to read: idle connections have none.
         tcp.readable().await.map_err(|_| End::TcpReset)?;
         let mut bytes = BytesMut::with_capacity(room);
-        let read = match tcp.try_read_buf(&mut bytes) {
+        let read = match try_read(tcp.as_ref(), room, || tcp.try_read_buf(&mut bytes)) {
             Ok(0) => {
                 flow.finish();
                 return Ok(());
