@@ -1,14 +1,20 @@
 //! The target changes under a running session: the laptop serves on, and its originals are found again.
 
+use std::time::Duration;
+
 use harness::{Echo, Fault, Goal, Load, Process, World, deadline};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 harness::tests![
     faults:
+    a_deleted_namespace_ends_the_session_and_takes_everything_with_it,
     a_target_that_is_scaled_to_nothing_and_back_stays_swapped,
     a_target_that_is_rolled_out_stays_swapped_and_its_new_pods_are_the_originals,
 ];
+
+/// Until rights that are gone have ended a session: three refused renewals, one every 5 s, and three times that.
+const OVER: Duration = Duration::from_secs(60);
 
 /// Changes the target of a session under load, and tells the row. In the end the originals serve.
 async fn under_load(world: &World, mut fault: Fault, changes: impl AsyncFnOnce()) {
@@ -77,4 +83,27 @@ async fn a_target_that_is_rolled_out_stays_swapped_and_its_new_pods_are_the_orig
 /// The agent's pod carries the target's labels.
 fn is_agent(pod: &str) -> bool {
     pod.starts_with("web-devbridge-")
+}
+
+async fn a_deleted_namespace_ends_the_session_and_takes_everything_with_it(world: World) {
+    let gone = world.another("gone").await;
+    gone.echo(Echo::new("web")).await;
+    let mut session = attached(&gone).await;
+    let path = format!("/api/v1/namespaces/{}", gone.namespace());
+    let mut fault = world.fault("namespace deleted; the session ends and says why");
+    gone.api().delete(&path).await.unwrap();
+    fault.happened();
+    let code = session.exit(OVER).await;
+    assert!(code != 0 && session.stderr().contains("error["), "{code}: {session:?}");
+    gone.nothing_runs().await;
+    deadline::eventually(deadline::CLEAN, "the namespace is gone", || async {
+        match gone.api().get(&path).await {
+            Err(error) if error.code == Some(404) => Ok(()),
+            Err(error) => Err(error.to_string()),
+            Ok(found) => Err(found["status"].to_string()),
+        }
+    })
+    .await;
+    fault.nothing_is_left();
+    fault.tell(&session);
 }
