@@ -36,6 +36,14 @@ pub fn lacks_ready(slices: &[EndpointSlice], services: &[String], agents: &BTree
     })
 }
 
+/// Whether `slices`, which are those of [`selection`], tell of originals at all. Each Service with a selector has a slice,
+/// without endpoints if no pod is there. None is there before the Services' controller has seen them, and once they are
+/// deleted, which says nothing about the originals.
+pub fn are_told(names: &Names, slices: &[EndpointSlice]) -> bool {
+    let has = |service: &String| slices.iter().any(|slice| slice.labels().get(SERVICE_NAME) == Some(service));
+    has(&names.origin) && has(&names.agents)
+}
+
 /// Originals among `slices`, which are those of [`selection`].
 pub fn among(names: &Names, slices: &[EndpointSlice]) -> Vec<Original> {
     let of = |service: &str| {
@@ -106,6 +114,19 @@ mod tests {
             "ports": [{"name": port.0, "port": port.1}]
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn services_without_pods_tell_of_no_originals_and_deleted_services_of_nothing() {
+        let names = Names::new("web");
+        let (origin, agents) = (
+            slice(&names.origin, ("p80", 8080), &[]),
+            slice(&names.agents, ("p80", 80), &[("10.0.0.9", true)]),
+        );
+        assert!(are_told(&names, &[origin.clone(), agents.clone()]));
+        for deleted in [vec![], vec![origin], vec![agents]] {
+            assert!(!are_told(&names, &deleted));
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use tunnel::{Connection, Flow, Priority, version};
 
 use super::status::Board;
 
-/// The agent calls the laptop gone after two of these without a ping.
-const PING: Duration = Duration::from_secs(1);
+/// Between two pings. The agent calls the laptop gone after 1.75 s in which nothing came: three of these and a delay.
+const PING: Duration = Duration::from_millis(500);
 /// No answer for so long means that the way to the agent is lost.
 const SILENT: Duration = Duration::from_secs(3);
 /// Longest wait for an answer to hello, a probe of originals, or arming.

@@ -25,8 +25,10 @@ pub async fn run(context: Context, to_agent: mpsc::Sender<ToAgent>) {
     let mut last = Vec::new();
     // A conversation that is over has no use for the list; a full queue gets the next one.
     let look = |slices: &[EndpointSlice]| {
+        let told = originals::are_told(&context.names, slices);
         let originals = originals::among(&context.names, slices);
-        if originals != last && to_agent.try_send(ToAgent::Originals(originals.clone())).is_ok() {
+        // Our Services go before the agent does, and until its end it still needs to know the originals.
+        if told && originals != last && to_agent.try_send(ToAgent::Originals(originals.clone())).is_ok() {
             last = originals;
         }
         to_agent.is_closed().then_some(())
