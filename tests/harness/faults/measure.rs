@@ -7,6 +7,9 @@ use crate::load::Counted;
 /// By how much the load's clock and the test's may differ, in seconds: a request that began so soon after a fault may
 /// have begun before it.
 const CLOCKS: f64 = 0.1;
+/// For so long an agent may take a laptop for present that is gone. A POST on a kept connection that it hands over
+/// meanwhile is lost, as it may not be asked twice: it is under way, like those from before.
+const BELIEVED: f64 = 2.0;
 /// Who answers on the laptop, in tests that tell a row.
 const LAPTOP: &str = "laptop";
 
@@ -63,15 +66,26 @@ struct Asked<'a> {
     ended: f64,
     /// Nobody where it failed.
     by: &'a str,
+    /// It was lost with whom it had been handed to.
+    handed: bool,
 }
 
 impl Measured {
     pub(super) fn new(counted: &Counted, moments: &Moments) -> Self {
         let at = moments.happened;
+        let lost = counted
+            .failures
+            .iter()
+            .filter(|one| one.kind == "kept" && one.method == "POST" && one.step == "wait");
+        let lost: Vec<_> = lost.map(|one| one.at - one.after_ms / 1e3 - at).collect();
+        let lost = &lost;
         let asked = counted.each.iter().flat_map(|(by, all)| {
             all.iter().map(move |asked| {
                 let began = f64::from(asked.0) / 1e3 - at;
-                Asked { began, ended: began + f64::from(asked.1) / 1e3, by }
+                // Told in whole milliseconds.
+                let lost = lost.iter().any(|lost| (lost - began).abs() < 0.002);
+                let handed = by.is_empty() && lost && began < BELIEVED;
+                Asked { began, ended: began + f64::from(asked.1) / 1e3, by, handed }
             })
         });
         let refused = counted.failures.iter().filter(|failure| failure.step == "connect" && failure.at > at);
@@ -81,8 +95,9 @@ impl Measured {
 
 fn of(asked: &[Asked<'_>], moments: &Moments) -> Measured {
     let over = moments.over;
-    let after = || asked.iter().filter(|one| one.began > CLOCKS);
+    let after = || asked.iter().filter(|one| one.began > CLOCKS && !one.handed);
     let failed = |one: &&Asked<'_>| one.by.is_empty();
+    let cut = |one: &&Asked<'_>| one.by.is_empty() && one.ended > 0.0 && (one.began <= CLOCKS || one.handed);
     let least = |times: &mut dyn Iterator<Item = f64>| times.reduce(f64::min);
     let in_time = |one: &&Asked<'_>| (0.0..moments.settled).contains(&one.ended);
     let by_originals = asked.iter().filter(in_time).filter(|one| !one.by.is_empty() && one.by != LAPTOP);
@@ -96,7 +111,7 @@ fn of(asked: &[Asked<'_>], moments: &Moments) -> Measured {
         new: after().count() as u64,
         failed: after().filter(failed).filter(|one| !later(one)).count() as u64,
         later: after().filter(failed).filter(later).count() as u64,
-        cut: asked.iter().filter(|one| one.began <= CLOCKS && one.ended > 0.0).filter(failed).count() as u64,
+        cut: asked.iter().filter(cut).count() as u64,
         refused: 0,
         originals: original.map(|original| original.max(last_failed)),
         laptop: laptop.map(|laptop| laptop - over),
@@ -113,7 +128,7 @@ mod tests {
     }
 
     const fn asked(began: f64, ended: f64, by: &str) -> Asked<'_> {
-        Asked { began, ended, by }
+        Asked { began, ended, by, handed: false }
     }
 
     #[test]
@@ -125,9 +140,10 @@ mod tests {
             asked(1.0, 3.0, ""),
             asked(4.0, 4.5, "web-1"),
             asked(100.0, 101.0, ""),
+            Asked { handed: true, ..asked(0.3, 2.3, "") },
         ];
         let seen = of(&all, &over(0.0));
-        assert_eq!((seen.new, seen.failed, seen.later, seen.cut), (3, 1, 1, 1));
+        assert_eq!((seen.new, seen.failed, seen.later, seen.cut), (3, 1, 1, 2));
         assert_eq!(seen.longest, 2.0);
     }
 
