@@ -119,12 +119,13 @@ done
 
 # Asks the shop's page from inside the cluster, so many times.
 visit() { "${kubectl[@]}" -n "$namespace" exec deploy/web -c web -- /shop-visitor http://web/items/tea "$1"; }
-# visit_until PATTERN: visits for up to 20 seconds until the page shows it.
+# visit_until PATTERN: visits for up to 20 seconds until the page shows it five times in a row: a node learns within
+# a second where a Service leads, and until then some answers come from before.
 visit_until() {
     local tries=0
-    until visit 1 2>&1 | grep -q "$1"; do
+    until [ "$(visit 5 2>&1 | grep -c "$1")" = 5 ]; do
         tries=$((tries + 1))
-        [ $tries -lt 40 ] || fail "the page never showed $1: $(visit 1 2>&1)"
+        [ $tries -lt 40 ] || fail "the page never showed $1 all the time: $(visit 5 2>&1)"
         sleep 0.5
     done
 }
