@@ -4,7 +4,7 @@
 //! service account; only what the container executes is different. So it may do what the target may do and
 //! nothing more, and passes Pod Security wherever the target does. What had to be left out is reported.
 
-mod placing;
+pub(super) mod placing;
 
 use std::collections::BTreeSet;
 

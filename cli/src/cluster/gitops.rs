@@ -42,9 +42,7 @@ pub fn who_set_the_selector(service: &Service) -> Manager {
     let fields = service.metadata.managed_fields.iter().flatten();
     let others = || fields.clone().filter(|entry| !entry.manager.as_deref().is_some_and(is_ours));
     let applied = |entry: &&ManagedFieldsEntry, field: &str| {
-        let fields = entry.fields_v1.as_ref();
-        entry.operation.as_deref() == Some("Apply")
-            && fields.is_some_and(|fields| fields.0.pointer(field).is_some())
+        entry.operation.as_deref() == Some("Apply") && owns(entry, field)
     };
     let by_controller = |entry: &&ManagedFieldsEntry| {
         kind(service, entry.manager.as_deref().unwrap_or_default()) != Kind::Unknown
@@ -68,10 +66,12 @@ pub fn who_set_the_selector(service: &Service) -> Manager {
 /// Whether the keeper changed the selector last. An update makes its manager the owner of what it changed.
 pub fn keeper_set_the_selector(service: &Service) -> bool {
     let mut fields = service.metadata.managed_fields.iter().flatten();
-    fields.any(|entry| {
-        entry.manager.as_deref() == Some(keeper::NAME)
-            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(SELECTOR).is_some())
-    })
+    fields.any(|entry| entry.manager.as_deref() == Some(keeper::NAME) && owns(entry, SELECTOR))
+}
+
+/// Whether a manager's entry has `field`, a JSON pointer into `managedFields`.
+fn owns(entry: &ManagedFieldsEntry, field: &str) -> bool {
+    entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(field).is_some())
 }
 
 /// Who will put the key off again, as far as the Service tells: not those who apply on the client's side, not people

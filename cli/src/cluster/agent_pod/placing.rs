@@ -19,7 +19,7 @@ pub(super) fn place(spec: &mut PodSpec, agent: &str, nodes: &BTreeSet<String>) {
     affinity.pod_anti_affinity = Some(apart(agent));
     prefer_nodes(affinity, nodes);
     let tolerations = spec.tolerations.get_or_insert_default();
-    tolerations.extend(["not-ready", "unreachable"].map(leaves_node_that_is));
+    tolerations.extend(leaves_node_that_is_gone(NODE_GONE));
 }
 
 /// An agent that takes another's place had better not go where that one is: its node may be without power, which Kubernetes
@@ -43,15 +43,15 @@ fn apart(agent: &str) -> PodAntiAffinity {
     }
 }
 
-/// Kubernetes' own is five minutes.
-fn leaves_node_that_is(what: &str) -> Toleration {
-    Toleration {
+/// A pod's tolerations of a node that Kubernetes has given up, for so many seconds; Kubernetes' own are five minutes.
+pub(in crate::cluster) fn leaves_node_that_is_gone(seconds: i64) -> [Toleration; 2] {
+    ["not-ready", "unreachable"].map(|what| Toleration {
         key: Some(format!("node.kubernetes.io/{what}")),
         operator: Some("Exists".into()),
         effect: Some("NoExecute".into()),
-        toleration_seconds: Some(NODE_GONE),
+        toleration_seconds: Some(seconds),
         ..Toleration::default()
-    }
+    })
 }
 
 /// The image is on the originals' nodes already.

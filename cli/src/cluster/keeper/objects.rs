@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{KEEPER, NAME};
 use crate::bundle::Bundle;
 use crate::cluster::Cluster;
+use crate::cluster::agent_pod::placing::leaves_node_that_is_gone;
 use crate::cluster::api::{ApiError, Doing};
 use crate::cluster::names::{AGENT, DEVBRIDGE, MANAGED_BY};
 use crate::cluster::parts;
@@ -145,10 +146,6 @@ fn pod(image: &Image, bootstrap: &str, parts: &[&str]) -> Value {
     let field =
         |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     let mount = |name: &str, path: &str, read_only: bool| json!({"name": name, "mountPath": format!("{BASE}/{path}"), "readOnly": read_only});
-    let gone = |what: &str| {
-        json!({"key": format!("node.kubernetes.io/{what}"), "operator": "Exists", "effect": "NoExecute",
-               "tolerationSeconds": NODE_GONE})
-    };
     // Where an agent's node dies, somebody else must see it.
     let apart = json!({"weight": 100, "podAffinityTerm": {
         "topologyKey": "kubernetes.io/hostname",
@@ -159,7 +156,7 @@ fn pod(image: &Image, bootstrap: &str, parts: &[&str]) -> Value {
         "terminationGracePeriodSeconds": 5,
         "enableServiceLinks": false,
         "nodeSelector": {"kubernetes.io/os": "linux", "kubernetes.io/arch": image.arch},
-        "tolerations": [gone("not-ready"), gone("unreachable")],
+        "tolerations": leaves_node_that_is_gone(NODE_GONE),
         "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [apart]}},
         "imagePullSecrets": image.pull_secrets,
         "securityContext": {
