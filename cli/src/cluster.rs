@@ -6,14 +6,17 @@
 
 pub mod agent_pod;
 pub mod api;
+pub mod client;
 pub mod connect;
 pub mod gitops;
 pub mod keeper;
 pub mod key;
+pub mod kubeconfig;
 pub mod names;
 pub mod objects;
 pub mod originals;
 pub mod parts;
+pub mod plugin;
 pub mod portforward;
 pub mod preflight;
 pub mod record;

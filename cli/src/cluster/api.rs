@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Cluster;
+use super::client::no_login;
 use super::names::MANAGER;
 use crate::error::{Exit, Failure, chain};
 
@@ -78,12 +79,22 @@ impl ApiError {
     pub fn is_conflict(&self) -> bool {
         self.status() == Some(409)
     }
+
+    /// The cluster does not accept this user's credentials (any more), and a login did not change that.
+    pub fn is_no_login(&self) -> bool {
+        no_login(&self.source)
+    }
 }
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let what = error.to_string();
         let kube::Error::Api(status) = &*error.source else {
+            if error.is_no_login() {
+                return Self::new("DB-CLUSTER-002", Exit::Cluster, what)
+                    .why(reason(&error.source))
+                    .fix("log in again, or choose another context with --context");
+            }
             return Self::new("DB-CLUSTER-001", Exit::Cluster, what)
                 .why(reason(&error.source))
                 .fix("check that the cluster is up and the context is right: kubectl get --raw /readyz")

@@ -1,13 +1,14 @@
 //! From kubeconfig and flags to a client, a context's name and a namespace.
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use tokio::time::{self, Duration};
 
+use super::client::{self, Upkeep};
+use super::kubeconfig::Source;
 use super::names::PROTECTED;
 use crate::args::ClusterArgs;
-use crate::error::{Exit, Failure, chain};
+use crate::error::{Exit, Failure};
 use crate::output::Output;
 
 /// Longest wait for an answer that is not needed.
@@ -18,6 +19,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub struct Cluster {
     /// Talks to the API server.
     pub client: Client,
+    /// Of `client`.
+    pub upkeep: Upkeep,
     /// Name of the kubeconfig context, or `in-cluster`.
     pub context: String,
     /// From `-n`, else the context's, else `default`.
@@ -25,60 +28,16 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Reads the kubeconfig as kubectl does: `--kubeconfig`, `$KUBECONFIG` (several files are merged),
-    /// `~/.kube/config`, the pod's own service account.
+    /// Finds the cluster as kubectl does; see [`Source::find`].
     ///
     /// # Errors
-    /// A kubeconfig that is missing or invalid, or a context that is not in it.
+    /// A kubeconfig that is missing or invalid, a context that is not in it, or a login that fails.
     pub async fn connect(args: &ClusterArgs) -> Result<Self, Failure> {
-        let invalid = |what: &str, error: &dyn std::error::Error| {
-            Failure::new("DB-CONFIG-001", Exit::Config, what).why(chain(error)).fix("devbridge doctor")
-        };
-        let kubeconfig = match &args.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        };
-        let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-        let (config, context) = match kubeconfig {
-            Ok(kubeconfig) => {
-                let context = args.context.clone().or_else(|| kubeconfig.current_context.clone());
-                let Some(context) = context.filter(|context| !context.is_empty()) else {
-                    return Err(Failure::new(
-                        "DB-CONFIG-002",
-                        Exit::Config,
-                        "the kubeconfig names no current context",
-                    )
-                    .why(known(&kubeconfig))
-                    .fix("choose one with --context"));
-                };
-                if !kubeconfig.contexts.iter().any(|known| known.name == context) {
-                    return Err(Failure::new(
-                        "DB-CONFIG-003",
-                        Exit::Config,
-                        format!("no context `{context}`"),
-                    )
-                    .why(known(&kubeconfig))
-                    .fix("choose one of them with --context"));
-                }
-                let config = Config::from_custom_kubeconfig(kubeconfig, &options)
-                    .await
-                    .map_err(|error| invalid("cannot use the kubeconfig", &error))?;
-                (config, context)
-            }
-            // Inside a pod there is no kubeconfig, and none is needed.
-            Err(error) => match Config::incluster() {
-                Ok(config) if args.kubeconfig.is_none() && args.context.is_none() => {
-                    (config, "in-cluster".into())
-                }
-                _ => {
-                    return Err(invalid("cannot read the kubeconfig", &error)
-                        .fix("name the file with --kubeconfig, or set KUBECONFIG"));
-                }
-            },
-        };
+        let (source, config) = Source::find(args).await?;
+        let context = source.context().to_owned();
         let namespace = args.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(|error| invalid("cannot make a client", &error))?;
-        Ok(Self { client, context, namespace })
+        let (client, upkeep) = client::client(source, config).await?;
+        Ok(Self { client, upkeep, context, namespace })
     }
 
     /// Says where the command will act, before it does.
@@ -150,11 +109,6 @@ impl Cluster {
 fn labelled_protected(namespace: &Namespace) -> bool {
     let label = namespace.metadata.labels.as_ref().and_then(|labels| labels.get(PROTECTED));
     label.is_some_and(|value| value != "false")
-}
-
-fn known(kubeconfig: &Kubeconfig) -> String {
-    let names: Vec<_> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
-    if names.is_empty() { "it has no contexts".into() } else { format!("it has: {}", names.join(", ")) }
 }
 
 /// The first of the comma-separated `globs` that matches `context`.

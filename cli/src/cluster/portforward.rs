@@ -7,6 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -30,8 +31,8 @@ const ERRORS: u8 = 1;
 const PING: Duration = Duration::from_secs(5);
 /// A WebSocket from which nothing came for so long, pongs included, is dead.
 const DEAD: Duration = Duration::from_secs(10);
-/// Longest wait for the API server to upgrade the connection.
-const CONNECT: Duration = Duration::from_secs(10);
+/// Longest wait for the API server to upgrade the connection; less than the tunnel waits for a carrier.
+const CONNECT: Duration = Duration::from_secs(8);
 /// Longest error text that is read.
 const MAX_ERROR: usize = 4096;
 
@@ -44,25 +45,44 @@ pub struct PodPort {
     pub pod: Arc<str>,
     /// Its port, on its loopback.
     pub port: u16,
+    /// The last carrier was given up while it was open.
+    silent: Arc<AtomicBool>,
+}
+
+impl PodPort {
+    /// A port of a pod of `cluster`.
+    pub fn new(cluster: Cluster, pod: &str, port: u16) -> Self {
+        Self { cluster, pod: pod.into(), port, silent: Arc::default() }
+    }
 }
 
 impl Dial for PodPort {
     fn dial(&self) -> BoxFuture<'_, io::Result<Carrier>> {
         Box::pin(async move {
+            // Connections beside one that went silent went the same way.
+            if self.silent.swap(false, Relaxed) {
+                self.cluster.upkeep.leave_connections().await;
+            }
             let url = Pod::url_path(&(), Some(&self.cluster.namespace));
             let request = Request::new(url).portforward(&self.pod, &[self.port]).map_err(io::Error::other)?;
             let connecting = time::timeout(CONNECT, self.cluster.client.connect(request));
             let connection = connecting
                 .await
                 .map_err(|_| {
+                    self.silent.store(true, Relaxed);
                     io::Error::new(io::ErrorKind::TimedOut, "the API server did not upgrade the connection")
                 })?
                 .map_err(|error| io::Error::other(chain(&error)))?;
             let (sink, stream) = connection.into_stream().split();
             let mut interval = time::interval_at(Instant::now() + PING, PING);
             interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-            let incoming =
-                Incoming { stream, headers: [false; 2], heard: Instant::now(), check: time::interval(PING) };
+            let incoming = Incoming {
+                stream,
+                headers: [false; 2],
+                heard: Instant::now(),
+                check: time::interval(PING),
+                open: Open { still: true, silent: self.silent.clone() },
+            };
             Ok(Carrier {
                 incoming: Box::pin(incoming),
                 outgoing: Box::pin(Outgoing { sink, ping: interval }),
@@ -77,6 +97,21 @@ struct Incoming<S> {
     headers: [bool; 2],
     heard: Instant,
     check: Interval,
+    open: Open,
+}
+
+/// Notes that a carrier was given up before it ended.
+struct Open {
+    still: bool,
+    silent: Arc<AtomicBool>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.still {
+            self.silent.store(true, Relaxed);
+        }
+    }
 }
 
 impl<S> Stream for Incoming<S>
@@ -86,7 +121,20 @@ where
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
+        let item = self.poll_item(cx);
+        if let Poll::Ready(None | Some(Err(_))) = &item {
+            self.open.still = false;
+        }
+        item
+    }
+}
+
+impl<S> Incoming<S>
+where
+    S: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+{
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let this = self;
         while let Poll::Ready(item) = this.stream.poll_next_unpin(cx) {
             this.heard = Instant::now();
             let mut bytes = match item {
@@ -112,6 +160,7 @@ where
         }
         while this.check.poll_tick(cx).is_ready() {
             if this.heard.elapsed() > DEAD {
+                this.open.silent.store(true, Relaxed);
                 return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to pings"))));
             }
         }
@@ -161,11 +210,16 @@ where
 mod tests {
     use super::*;
 
+    fn incoming_of<S>(stream: S) -> Incoming<S> {
+        let open = Open { still: true, silent: Arc::default() };
+        Incoming { stream, headers: [false; 2], heard: Instant::now(), check: time::interval(PING), open }
+    }
+
     fn incoming(
         messages: Vec<Message>,
     ) -> Incoming<impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin> {
         let stream = futures::stream::iter(messages.into_iter().map(Ok));
-        Incoming { stream, headers: [false; 2], heard: Instant::now(), check: time::interval(PING) }
+        incoming_of(stream)
     }
 
     #[tokio::test(start_paused = true)]
@@ -187,10 +241,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_is_given_up() {
-        let stream = futures::stream::pending();
-        let mut incoming =
-            Incoming { stream, headers: [true; 2], heard: Instant::now(), check: time::interval(PING) };
+        let mut incoming = incoming_of(futures::stream::pending());
         let error = incoming.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(incoming.open.silent.load(Relaxed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_carrier_was_silent_when_it_is_given_up_before_it_ends() {
+        let ended = incoming(Vec::new());
+        let silent = ended.open.silent.clone();
+        let _ = std::pin::pin!(ended).next().await;
+        assert!(!silent.load(Relaxed));
+        let open = incoming_of(futures::stream::pending::<Result<Message, tungstenite::Error>>());
+        let silent = open.open.silent.clone();
+        drop(open);
+        assert!(silent.load(Relaxed));
     }
 }

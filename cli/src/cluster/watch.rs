@@ -13,8 +13,12 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::time::{self, Instant};
 
+use super::client::no_login;
+
 /// The API server ends a watch after this many seconds; below the 290 that the client library accepts.
 const WATCH_SECONDS: u32 = 240;
+/// A watch that has not ended by then is on a connection that something between here and there has forgotten.
+const LONGEST: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
 /// Pause after a failed request, so that an API server that is away is not hammered.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -50,57 +54,19 @@ pub async fn until<K, T>(
     api: &Api<K>,
     selection: &Selection,
     deadline: Instant,
-    mut look: impl FnMut(&[K]) -> Option<T>,
+    look: impl FnMut(&[K]) -> Option<T>,
 ) -> Result<Option<T>, kube::Error>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
-    let watching = async {
-        loop {
-            let mut set = BTreeMap::new();
-            let version = match list(api, selection, &mut set).await {
-                Ok(version) => version,
-                Err(error) if is_final(&error) => return Err(error),
-                Err(_) => {
-                    time::sleep(RETRY).await;
-                    continue;
-                }
-            };
-            if let Some(found) = look(&values(&set)) {
-                return Ok(found);
-            }
-            let params = WatchParams { timeout: Some(WATCH_SECONDS), ..WatchParams::default() };
-            let params = with(params, selection);
-            let Ok(events) = api.watch(&params, &version).await else {
-                time::sleep(RETRY).await;
-                continue;
-            };
-            let mut events = events.boxed();
-            // Any end or error of the watch, "resource version too old" included: list again.
-            while let Ok(Some(event)) = events.try_next().await {
-                match event {
-                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                        set.insert(object.name_any(), object);
-                    }
-                    WatchEvent::Deleted(object) => {
-                        set.remove(&object.name_any());
-                    }
-                    WatchEvent::Bookmark(_) => continue,
-                    WatchEvent::Error(_) => break,
-                }
-                if let Some(found) = look(&values(&set)) {
-                    return Ok(found);
-                }
-            }
-        }
-    };
-    match time::timeout_at(deadline, watching).await {
+    match time::timeout_at(deadline, watching(api, selection, is_final, look)).await {
         Ok(found) => found.map(Some),
         Err(_) => Ok(None),
     }
 }
 
-/// Calls `look` for ever; for tasks that live as long as a session. Ends when `look` returns `Some`.
+/// Calls `look` for ever; for tasks that live as long as a session. Ends when `look` returns `Some`. A login that has
+/// ended is waited for, as is an API server that is away.
 ///
 /// # Errors
 /// As [`until`].
@@ -112,12 +78,55 @@ pub async fn follow<K, T>(
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
-    // Ten years: tokio has no "never" for deadlines.
-    let deadline = Instant::now() + Duration::from_secs(10 * 365 * 86_400);
-    let found = until(api, selection, deadline, look).await?;
-    match found {
-        Some(found) => Ok(found),
-        None => std::future::pending().await,
+    watching(api, selection, |error| is_final(error) && !no_login(error), look).await
+}
+
+async fn watching<K, T>(
+    api: &Api<K>,
+    selection: &Selection,
+    is_final: impl Fn(&kube::Error) -> bool,
+    mut look: impl FnMut(&[K]) -> Option<T>,
+) -> Result<T, kube::Error>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    loop {
+        let mut set = BTreeMap::new();
+        let version = match list(api, selection, &mut set).await {
+            Ok(version) => version,
+            Err(error) if is_final(&error) => return Err(error),
+            Err(_) => {
+                time::sleep(RETRY).await;
+                continue;
+            }
+        };
+        if let Some(found) = look(&values(&set)) {
+            return Ok(found);
+        }
+        let params = WatchParams { timeout: Some(WATCH_SECONDS), ..WatchParams::default() };
+        let params = with(params, selection);
+        let Ok(events) = api.watch(&params, &version).await else {
+            time::sleep(RETRY).await;
+            continue;
+        };
+        let mut events = events.boxed();
+        let end = Instant::now() + LONGEST;
+        // Any end or error of the watch, "resource version too old" included: list again.
+        while let Ok(Ok(Some(event))) = time::timeout_at(end, events.try_next()).await {
+            match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    set.insert(object.name_any(), object);
+                }
+                WatchEvent::Deleted(object) => {
+                    set.remove(&object.name_any());
+                }
+                WatchEvent::Bookmark(_) => continue,
+                WatchEvent::Error(_) => break,
+            }
+            if let Some(found) = look(&values(&set)) {
+                return Ok(found);
+            }
+        }
     }
 }
 

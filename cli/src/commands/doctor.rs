@@ -171,7 +171,7 @@ async fn port_forward(cluster: &Cluster) -> Found {
     let name = pod.name_any();
     // Nobody listens on port 1, and that is an answer from the pod's own network, at once.
     let port = 1;
-    let dial = PodPort { cluster: cluster.clone(), pod: name.as_str().into(), port };
+    let dial = PodPort::new(cluster.clone(), &name, port);
     let fix = "a proxy or load balancer before the API server may not pass WebSockets on: ask who runs it";
     match dial.dial().await {
         Err(error) => Found::Fail(format!("to pod {name}: {error}"), fix.into()),

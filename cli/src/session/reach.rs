@@ -127,7 +127,7 @@ async fn dial(
         Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
     })?;
     let port = making.pod.ports.control;
-    let dial: Arc<dyn Dial> = Arc::new(PodPort { cluster: context.cluster.clone(), pod: pod.into(), port });
+    let dial: Arc<dyn Dial> = Arc::new(PodPort::new(context.cluster.clone(), pod, port));
     let keys = making.keys.clone();
     Ok(connect(Connect { keys, agent: making.agent_key, token, dial, resume: tunnel::RESUME }).await)
 }
