@@ -69,7 +69,7 @@ pub struct ClusterArgs {
 }
 
 /// `devbridge intercept`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Intercept {
     /// The workload, or the Service in front of it: `web`, `deployment/web`, `service/web`
     pub target: String,

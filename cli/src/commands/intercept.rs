@@ -30,7 +30,7 @@ use crate::cluster::target::Target;
 use crate::cluster::{Cluster, agent_pod, key, names, preflight};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
-use crate::session::attach::{Ended, Making, Wanted, attach};
+use crate::session::attach::{self, Making, Wanted, attach};
 use crate::session::follow::follow;
 use crate::session::leave::leave;
 use crate::session::seat::alone;
@@ -52,9 +52,20 @@ pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
         Failure::new("DB-SYSTEM-001", Exit::Failure, "cannot listen for signals").why(error)
     })?;
     let second = signals.second();
-    let session = session(args, output, &mut signals);
+    let sessions = async {
+        loop {
+            match session(args.clone(), output, &mut signals).await? {
+                Ended::With(status) => return Ok(status),
+                Ended::Asleep(failure) => output.say(&format!(
+                    "{}: {}; attaching again",
+                    failure.what,
+                    failure.why.unwrap_or_default()
+                )),
+            }
+        }
+    };
     tokio::select! {
-        ended = session => ended,
+        ended = sessions => ended,
         () = second => Err(Failure::new("DB-STOP-002", Exit::Interrupted, "stopped at once")
             .why("a second Ctrl-C does not wait for the undo; the originals keep serving, but the swap may still be there")
             .fix("devbridge leave")
@@ -62,7 +73,15 @@ pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
     }
 }
 
-async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Result<u8, Failure> {
+/// How a session ended, if not by a failure.
+enum Ended {
+    /// With this exit status.
+    With(u8),
+    /// The keeper ended it, because this laptop slept; nobody wanted that.
+    Asleep(Failure),
+}
+
+async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Result<Ended, Failure> {
     let cluster = Cluster::connect(&args.cluster).await?;
     cluster.announce(output);
     let bundle = Bundle::find()
@@ -118,8 +137,13 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     };
     let keeper = keeper::Beside::start(&context, &target, &bundle, &making.parts, &wanted.session);
     let ended = with_record(&context, &target, making, wanted, signals).await;
+    let kept = keeper.watches();
     keeper.end().await;
-    ended
+    match ended {
+        // Without a keeper it was a person who deleted the record.
+        Err(failure) if kept && failure.code == over::SLEPT => Ok(Ended::Asleep(failure)),
+        ended => ended.map(Ended::With),
+    }
 }
 
 /// From here on there is something to undo.
@@ -159,8 +183,8 @@ async fn with_record(
         Err(ended) => {
             undo(context, &making.record).await?;
             return match ended {
-                Some(Ended::Failed(failure)) => Err(failure),
-                Some(Ended::Process(exit)) => {
+                Some(attach::Ended::Failed(failure)) => Err(failure),
+                Some(attach::Ended::Process(exit)) => {
                     output.say(&format!(
                         "the process ended with {} before it listened; nothing was swapped",
                         exit.code()

@@ -20,6 +20,9 @@ pub async fn over(context: &Context, services: &[String]) -> Failure {
     }
 }
 
+/// The code of a session that ended because its laptop slept.
+pub const SLEPT: &str = "DB-HELD-004";
+
 /// What it means that the record is lost.
 pub async fn lost(context: &Context, session: &str, lost: Lost) -> Failure {
     let namespace = &context.cluster.namespace;
@@ -31,6 +34,26 @@ pub async fn lost(context: &Context, session: &str, lost: Lost) -> Failure {
     if context.cluster.namespace_gone().await {
         return Failure::new("DB-TARGET-008", Exit::Failure, format!("namespace {namespace} was deleted"))
             .why("the target went with it, and so does everything of devbridge's in it");
+    }
+    if let Lost::Slept(seconds) = lost {
+        return Failure::new(SLEPT, Exit::Held, "the session ended while this laptop was away")
+            .why(format!(
+                "nothing was heard of it for {seconds} s, so the originals serve and its record was deleted"
+            ))
+            .fix("start again");
+    }
+    if let Lost::Login = lost {
+        return Failure::new(
+            "DB-CLUSTER-002",
+            Exit::Cluster,
+            "the cluster does not accept this login any more",
+        )
+        .why("and the agent can't be reached without one")
+        .fix("log in as usual, then start again")
+        .fix(format!(
+            "to be sure that nothing is left: devbridge leave {} -n {namespace}",
+            context.names.target
+        ));
     }
     if let Lost::Rights = lost {
         return Failure::new(

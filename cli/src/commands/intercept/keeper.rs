@@ -2,6 +2,9 @@
 //!
 //! Nothing waits for it. What a session without one means if this laptop dies is said as it is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use tokio::time::{self, Duration};
 use tunnel::tasks::Tasks;
 
@@ -23,6 +26,7 @@ pub(super) struct Beside {
     context: Context,
     making: Tasks,
     telling: Tasks,
+    watches: Arc<AtomicBool>,
 }
 
 impl Beside {
@@ -34,15 +38,26 @@ impl Beside {
         parts: &Parts,
         session: &str,
     ) -> Self {
-        let beside = Self { context: context.clone(), making: Tasks::default(), telling: Tasks::default() };
+        let beside = Self {
+            context: context.clone(),
+            making: Tasks::default(),
+            telling: Tasks::default(),
+            watches: Arc::default(),
+        };
+        let watches = beside.watches.clone();
         let (context, target, bundle) = (context.clone(), target.clone(), bundle.clone());
         let (parts, session, telling) = (parts.clone(), session.to_owned(), beside.telling.clone());
         beside.making.spawn(async move {
             let image = keeper::image_of(&context.cluster, &target, &bundle).await;
             let made = keeper::ensure(&context.cluster, &image, &parts, &session).await;
-            telling.spawn_until_stopped(async move { tell(&context, made.map(drop)).await });
+            telling.spawn_until_stopped(async move { tell(&context, made.map(drop), &watches).await });
         });
         beside
+    }
+
+    /// Whether it was seen to be ready.
+    pub(super) fn watches(&self) -> bool {
+        self.watches.load(Relaxed)
     }
 
     /// The session is over: the keeper goes, unless others need it.
@@ -56,7 +71,7 @@ impl Beside {
     }
 }
 
-async fn tell(context: &Context, made: Result<(), KeeperError>) {
+async fn tell(context: &Context, made: Result<(), KeeperError>, watches: &AtomicBool) {
     let (output, cluster) = (&context.output, &context.cluster);
     let ready = match made {
         Ok(()) => keeper::ready(cluster, READY).await.map_err(KeeperError::from),
@@ -64,6 +79,7 @@ async fn tell(context: &Context, made: Result<(), KeeperError>) {
     };
     let why = match ready {
         Ok(true) => {
+            watches.store(true, Relaxed);
             output.say(&format!(
                 "keeper: watches; if this laptop dies, the originals serve directly after {} s, and all of this is removed \
                  after {} s",
