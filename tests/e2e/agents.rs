@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use harness::{Echo, Fault, Goal, Load, Process, World, deadline};
-use nix::sys::signal::Signal;
+use harness::{Echo, Fault, Goal, Load, World, deadline};
 
 harness::tests![faults:
     a_session_ends_when_its_service_or_its_target_is_deleted,
     an_agent_whose_process_is_killed_refuses_nobody_and_is_replaced,
     an_agent_whose_container_is_killed_is_replaced,
+    an_agent_that_runs_out_of_memory_is_replaced,
     an_agent_whose_pod_is_deleted_is_replaced_and_no_request_fails,
     an_agent_whose_pod_is_evicted_is_replaced_and_no_request_fails,
     an_agent_whose_deployment_is_deleted_is_made_again,
@@ -17,18 +17,11 @@ harness::tests![faults:
 /// Until the laptop serves again: three times the usual.
 const AGAIN: Duration = Duration::from_secs(30);
 
-async fn attached(world: &World) -> Process {
-    let mut session = world.devbridge(&["intercept", "web", "--", "tool", "serve", "--name", "laptop"]);
-    session.line("ready:", deadline::ATTACH).await;
-    world.laptop_answers("http://web/").await;
-    session
-}
-
 /// Does something to the agent under load, which it is told as a name and a uid, and tells the row.
 async fn under_load(world: &World, mut fault: Fault, happens: impl AsyncFnOnce(&str, &str)) {
     world.echo(Echo::new("web").replicas(2)).await;
     let before = world.snapshot().await;
-    let mut session = attached(world).await;
+    let mut session = world.swapped().await;
     let (name, uid) = world.pod("devbridge.dev/agent").await;
     let mut load = world.load("http://web/", Load::USUAL).await;
     load.answered_by("laptop", 200, deadline::LOOK).await;
@@ -36,15 +29,8 @@ async fn under_load(world: &World, mut fault: Fault, happens: impl AsyncFnOnce(&
     fault.happened();
     session.line("state: at an agent again", AGAIN).await;
     load.answered_by("laptop", 500, AGAIN).await;
-    fault.settled();
-    session.signal(Signal::SIGINT);
-    assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
-    load.go_on(2.0).await;
-    let counted = load.end().await;
+    fault.leaves(session, load).await;
     world.is_again(&before).await;
-    fault.requests(&counted);
-    fault.stays("nothing, after Ctrl-C");
-    fault.tell(&(counted, session));
 }
 
 async fn an_agent_whose_process_is_killed_refuses_nobody_and_is_replaced(world: World) {
@@ -62,6 +48,11 @@ async fn an_agent_whose_container_is_killed_is_replaced(world: World) {
         assert_eq!(world.kill_in_pod(uid, "bootstrap"), 1);
     })
     .await;
+}
+
+async fn an_agent_that_runs_out_of_memory_is_replaced(world: World) {
+    let fault = world.fault("agent out of memory").goal(Goal::Originals(3.0));
+    under_load(&world, fault, async |_, uid| world.fill_memory_in_pod(uid, "traffic-agent").await).await;
 }
 
 async fn an_agent_whose_pod_is_deleted_is_replaced_and_no_request_fails(world: World) {
@@ -90,7 +81,7 @@ async fn a_session_ends_when_its_service_or_its_target_is_deleted(world: World) 
     ] {
         let world = world.another(name).await;
         world.echo(Echo::new("web").replicas(2)).await;
-        let mut session = attached(&world).await;
+        let mut session = world.swapped().await;
         let mut fault = world.fault(&format!("{name} deleted; the session ends and says why"));
         world.api().delete(&world.object(version, what)).await.unwrap();
         fault.happened();

@@ -1,7 +1,6 @@
 //! The agent's node is drained, as before its maintenance: the agent and an original are evicted at the same time.
 
 use harness::{Echo, Goal, Load, World, deadline};
-use nix::sys::signal::Signal;
 
 harness::tests![faults: a_drained_node_costs_no_request];
 
@@ -33,14 +32,6 @@ async fn a_drained_node_costs_no_request(world: World) {
     fault.happened();
     session.line("state: at an agent again", deadline::ATTACH).await;
     load.answered_by("laptop", 300, deadline::LOOK).await;
-    fault.settled();
-    session.signal(Signal::SIGINT);
-    assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
-    load.go_on(2.0).await;
-    let counted = load.end().await;
     drained.cordon(false).await;
-    world.nothing_is_left().await;
-    fault.requests(&counted);
-    fault.stays("nothing, after Ctrl-C");
-    fault.tell(&(counted, session));
+    fault.leaves(session, load).await;
 }

@@ -12,6 +12,8 @@ harness::tests![faults:
     a_flow_survives_ten_seconds_of_silence_and_originals_serve_meanwhile,
     a_flow_survives_ten_seconds_of_refusal_and_originals_serve_meanwhile,
     a_flow_survives_a_laptop_that_is_frozen_for_ten_seconds_and_originals_serve_meanwhile,
+    a_session_survives_another_network_where_all_its_connections_are_dead,
+    a_load_balancer_that_resets_idle_connections_is_not_noticed,
 ];
 
 const MIB: u64 = 1 << 20;
@@ -62,17 +64,9 @@ async fn outage(world: &World, mut fault: Fault, happens: impl AsyncFnOnce(&Link
     let upload = world.tool(&["raw", "up", "web:9000", "--bytes", &UPLOAD.to_string()]).await;
     let (uploaded, ()) = tokio::join!(upload.end(UPLOADED), happens(&link, &mut fault));
     load.answered_by("laptop", 100, deadline::LOOK).await;
-    fault.settled();
-    link.session.signal(Signal::SIGINT);
-    assert_eq!(link.session.exit(deadline::LEAVE).await, 0, "{:?}", link.session);
-    load.go_on(2.0).await;
-    let counted = load.end().await;
-    world.nothing_is_left().await;
-    fault.requests(&counted);
     fault.flows_lost(u64::from(!uploaded.success), 1);
     fault.bytes_lost(if uploaded.success { 0 } else { UPLOAD }, UPLOAD);
-    fault.stays("nothing, after Ctrl-C");
-    fault.tell(&(counted, uploaded, link.session));
+    fault.leaves(link.session, load).await;
 }
 
 async fn a_flow_survives_resets_of_the_laptops_connection(world: World) {
@@ -129,4 +123,37 @@ async fn a_flow_survives_a_laptop_that_is_frozen_for_ten_seconds_and_originals_s
         fault.over();
     })
     .await;
+}
+
+async fn a_session_survives_another_network_where_all_its_connections_are_dead(world: World) {
+    outage(
+        &world,
+        away(&world, "laptop in another network: its connections are silent for ever"),
+        async |link, fault| {
+            link.has_passed(12).await;
+            // Nobody tells their ends, either.
+            link.relay.swallow(Silent::Existing);
+            fault.happened();
+            // The agent is one thing, the API server another: whoever does not renew its record is taken for dead.
+            world.is_renewed(Duration::from_secs(15)).await;
+            world.is_renewed(Duration::from_secs(15)).await;
+        },
+    )
+    .await;
+}
+
+async fn a_load_balancer_that_resets_idle_connections_is_not_noticed(world: World) {
+    let link = Link::attached(&world).await;
+    let mut load = world.load("http://web/", Load::USUAL).await;
+    let mut fault = world.fault("idle connections reset after 2 s by a load balancer").goal(Goal::Failed(0));
+    link.relay.idle(Duration::from_secs(2));
+    fault.happened();
+    // Watches are idle most of the time.
+    deadline::eventually(deadline::LOOK, "idle connections are reset", || async {
+        if link.relay.were_idle() > 5 { Ok(()) } else { Err(link.relay.were_idle()) }
+    })
+    .await;
+    load.answered_by("laptop", 200, deadline::LOOK).await;
+    assert!(!link.session.has_said("state:"), "{:?}", link.session);
+    fault.leaves(link.session, load).await;
 }

@@ -15,11 +15,15 @@ mod control;
 mod drain;
 mod environment;
 mod fallback;
+mod forged;
+mod gc;
 mod gitops;
+mod install;
 mod keeper;
 mod killed;
 mod link;
 mod load;
+mod login;
 mod nodes;
 mod refusals;
 mod story;
@@ -36,6 +40,9 @@ fn main() -> ExitCode {
             agents::tests(),
             target::tests(),
             keeper::tests(),
+            forged::tests(),
+            install::tests(),
+            gc::tests(),
             killed::tests(),
             undo::tests(),
             unavailable::tests(),
@@ -43,6 +50,7 @@ fn main() -> ExitCode {
             nodes::tests(),
             drain::tests(),
             link::tests(),
+            login::tests(),
             fallback::tests(),
             story::tests(),
             gitops::tests(),

@@ -24,16 +24,8 @@ async fn who_takes_over_wins_and_the_other_is_told(world: World) {
     first.line("error[DB-HELD-003]", deadline::LEAVE).await;
     assert_eq!(first.exit(deadline::LEAVE).await, 71, "{first:?}");
     load.answered_by("second", 200, deadline::LOOK).await;
-    fault.settled();
-
-    second.signal(Signal::SIGINT);
-    assert_eq!(second.exit(deadline::LEAVE).await, 0, "{second:?}");
-    load.go_on(2.0).await;
-    let counted = load.end().await;
+    fault.leaves(second, load).await;
     world.is_again(&before).await;
-    fault.requests(&counted);
-    fault.stays("nothing, after the second's Ctrl-C");
-    fault.tell(&(counted, first, second));
 }
 
 async fn a_laptop_that_slept_leaves_its_successor_alone(world: World) {

@@ -18,10 +18,11 @@
 
 use std::fmt;
 
+use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use crate::load::Counted;
-use crate::{World, run};
+use crate::load::{Counted, RunningLoad};
+use crate::{Process, World, deadline, run};
 
 mod measure;
 mod table;
@@ -133,6 +134,23 @@ impl Fault {
     /// What stays behind, where nobody is there to remove it.
     pub fn stays(&mut self, what: &str) {
         self.row.stays = Some(what.to_owned());
+    }
+
+    /// Ctrl-C in a session, after which the load goes on for a while and nothing is left: the end of most stories.
+    ///
+    /// # Panics
+    ///
+    /// When devbridge fails or leaves something, or the row misses a goal.
+    pub async fn leaves(mut self, mut session: Process, mut load: RunningLoad) {
+        self.settled.get_or_insert_with(Instant::now);
+        session.signal(Signal::SIGINT);
+        assert_eq!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
+        load.go_on(2.0).await;
+        let counted = load.end().await;
+        self.world.nothing_is_left().await;
+        self.requests(&counted);
+        self.stays("nothing, after Ctrl-C");
+        self.tell(&(counted, session));
     }
 
     /// Puts the row into the run's table. `seen` is shown with a failure.

@@ -1,10 +1,11 @@
 //! The processes of a pod, seen from the machine that all of the cluster runs on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::{World, deadline};
 
@@ -46,6 +47,37 @@ impl World {
         }
         found.len()
     }
+
+    /// Fills the memory of the container that runs `program` in the pod of this uid, up to its limit, until the kernel has
+    /// ended that program. The kernel prefers processes of pods to what fills, by their `oom_score_adj`.
+    pub async fn fill_memory_in_pod(&self, uid: &str, program: &str) {
+        let [pid] = processes_of(uid, program)[..] else { panic!("one {program} on this machine") };
+        let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("a process has a cgroup");
+        let procs = memory_cgroup(&cgroup).join("cgroup.procs");
+        let fill = "echo $$ > \"$0\" && exec tail /dev/zero";
+        let mut filler = Command::new("sh");
+        let _filler = filler.args(["-c", fill]).arg(procs).kill_on_drop(true).spawn().expect("sh is there");
+        deadline::eventually(deadline::LOOK, "the kernel ends the container", || async {
+            if processes_of(uid, program).contains(&pid) { Err("it runs") } else { Ok(()) }
+        })
+        .await;
+    }
+}
+
+/// Where a process' memory is counted, from what `/proc/PID/cgroup` says: lines of `number:controllers:path`, with an
+/// empty middle for version 2 (cgroups(7)).
+fn memory_cgroup(cgroup: &str) -> PathBuf {
+    let lines = cgroup.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+    let lines: Vec<_> = lines.collect();
+    let of = |wanted: &str| {
+        let controllers = |all: &str| all.split(',').any(|one| one == wanted);
+        lines.iter().find(|(all, _)| controllers(all)).map(|(_, path)| path.trim_start_matches('/'))
+    };
+    match (of("memory"), of("")) {
+        (Some(path), _) => Path::new("/sys/fs/cgroup/memory").join(path),
+        (None, Some(path)) => Path::new("/sys/fs/cgroup").join(path),
+        (None, None) => panic!("no memory is counted: {cgroup}"),
+    }
 }
 
 /// A pod's cgroups carry its uid, with `-` or, below systemd, `_`.
@@ -61,4 +93,16 @@ fn processes_of(uid: &str, program: &str) -> Vec<Pid> {
         .filter(own)
         .filter_map(|folder| folder.file_name()?.to_str()?.parse().ok().map(Pid::from_raw))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_counted_in_one_of_two_hierarchies() {
+        let first = memory_cgroup("9:cpu,cpuacct:/a\n7:memory:/kubepods/x\n0::/y\n");
+        assert_eq!(first, Path::new("/sys/fs/cgroup/memory/kubepods/x"));
+        assert_eq!(memory_cgroup("0::/kubepods/x\n"), Path::new("/sys/fs/cgroup/kubepods/x"));
+    }
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::world::give;
+use crate::laptop::give;
 use crate::{Person, Process, Rights, World, user};
 
 mod connection;
@@ -58,6 +58,8 @@ struct Shared {
     bytes: [AtomicU64; 2],
     connections: AtomicU64,
     open: AtomicU64,
+    /// Connections that were cut because nothing passed.
+    idle: AtomicU64,
 }
 
 /// How the link is now. Connections are numbered in the order they came.
@@ -70,6 +72,8 @@ struct Link {
     /// Connections below this number have been cut, the last of them this way.
     cut: (u64, Cut),
     refuses: bool,
+    /// Connections on which nothing passes for so long are cut.
+    idle: Option<Duration>,
 }
 
 impl Relay {
@@ -77,8 +81,14 @@ impl Relay {
     pub async fn start(target: &str) -> Self {
         let listener = connection::listen(0).expect("a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        let link =
-            Link { delay: Duration::ZERO, limit: None, silent: 0..0, cut: (0, Cut::Fin), refuses: false };
+        let link = Link {
+            delay: Duration::ZERO,
+            limit: None,
+            silent: 0..0,
+            cut: (0, Cut::Fin),
+            refuses: false,
+            idle: None,
+        };
         let shared = Arc::new(Shared {
             target: target.to_owned(),
             link: watch::Sender::new(link),
@@ -86,6 +96,7 @@ impl Relay {
             bytes: [AtomicU64::new(0), AtomicU64::new(0)],
             connections: AtomicU64::new(0),
             open: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
         });
         let mut task = JoinSet::new();
         task.spawn(connection::accept(listener, port, Arc::clone(&shared)));
@@ -105,6 +116,16 @@ impl Relay {
     /// So many bytes a second pass in each direction, of all connections together.
     pub fn limit(&self, bytes: Option<u64>) {
         self.shared.link.send_modify(|link| link.limit = bytes);
+    }
+
+    /// Resets connections on which nothing passes for so long, as load balancers do.
+    pub fn idle(&self, longest: Duration) {
+        self.shared.link.send_modify(|link| link.idle = Some(longest));
+    }
+
+    /// How many were reset for that.
+    pub fn were_idle(&self) -> u64 {
+        self.shared.idle.load(Relaxed)
     }
 
     /// Ends all connections that there are.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -84,8 +84,9 @@ async fn serve(laptop: TcpStream, number: u64, shared: Arc<Shared>) {
     let _ = (laptop.set_nodelay(true), server.set_nodelay(true));
     let (laptop_in, laptop_out) = laptop.into_split();
     let (server_in, server_out) = server.into_split();
-    let mut up = Way::new(laptop_in, server_out);
-    let mut down = Way::new(server_in, laptop_out);
+    let passed = Mutex::new(Instant::now());
+    let mut up = Way::new(laptop_in, server_out, &passed);
+    let mut down = Way::new(server_in, laptop_out, &passed);
     let both = async {
         tokio::try_join!(up.run(number, 0, &shared), down.run(number, 1, &shared))
             .map_or(Some(Cut::Rst), |_| None)
@@ -93,6 +94,7 @@ async fn serve(laptop: TcpStream, number: u64, shared: Arc<Shared>) {
     let how = tokio::select! {
         how = both => how,
         how = until_cut(&mut link, number) => Some(how),
+        () = until_idle(&shared, &passed) => Some(Cut::Rst),
     };
     let Some(how) = how else { return };
     let laptop = up.from.reunite(down.to).expect("two halves of one connection");
@@ -119,6 +121,23 @@ async fn until_heard(link: &mut watch::Receiver<Link>, number: u64) {
     let _ = link.wait_for(|link| !link.silent.contains(&number)).await;
 }
 
+/// Until nothing has passed, in either direction, for as long as the link allows.
+async fn until_idle(shared: &Shared, passed: &Mutex<Instant>) {
+    let mut link = shared.link.subscribe();
+    loop {
+        let last = *passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(end) = link.borrow_and_update().idle.map(|idle| last + idle) else {
+            let _ = link.changed().await;
+            continue;
+        };
+        if end <= Instant::now() {
+            shared.idle.fetch_add(1, Relaxed);
+            return;
+        }
+        time::sleep_until(end).await;
+    }
+}
+
 /// Ends both connections. What was not read yet would turn an end into a reset, so it is read.
 async fn end(how: Cut, laptop: TcpStream, server: Option<TcpStream>) {
     for mut stream in [Some(laptop), server].into_iter().flatten() {
@@ -134,24 +153,26 @@ async fn end(how: Cut, laptop: TcpStream, server: Option<TcpStream>) {
 }
 
 /// One direction of one connection.
-struct Way {
+struct Way<'a> {
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
+    /// When something last passed, in either direction.
+    passed: &'a Mutex<Instant>,
 }
 
 /// Bytes, and when they arrive; none are the end.
 type Piece = (Instant, Vec<u8>);
 
-impl Way {
-    fn new(from: OwnedReadHalf, to: OwnedWriteHalf) -> Self {
-        Self { from, to }
+impl<'a> Way<'a> {
+    fn new(from: OwnedReadHalf, to: OwnedWriteHalf, passed: &'a Mutex<Instant>) -> Self {
+        Self { from, to, passed }
     }
 
     /// Until this direction has ended in order. An error is a reset by one of the ends.
     async fn run(&mut self, number: u64, direction: usize, shared: &Shared) -> io::Result<()> {
         let (pieces_tx, pieces_rx) = mpsc::channel(UNDER_WAY);
         let sent = send(&mut self.from, pieces_tx, number, direction, shared);
-        let arrived = arrive(&mut self.to, pieces_rx, number, direction, shared);
+        let arrived = arrive(&mut self.to, pieces_rx, number, direction, shared, self.passed);
         tokio::try_join!(sent, arrived).map(|_| ())
     }
 }
@@ -197,6 +218,7 @@ async fn arrive(
     number: u64,
     direction: usize,
     shared: &Shared,
+    passed: &Mutex<Instant>,
 ) -> io::Result<()> {
     let mut link = shared.link.subscribe();
     while let Some((when, bytes)) = pieces.recv().await {
@@ -208,6 +230,7 @@ async fn arrive(
             return to.shutdown().await;
         }
         to.write_all(&bytes).await?;
+        *passed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if let Some(counted) = shared.bytes.get(direction) {
             counted.fetch_add(bytes.len() as u64, Relaxed);
         }
