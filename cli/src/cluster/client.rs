@@ -14,10 +14,10 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use jiff::Timestamp;
 use kube::client::{AuthError, Body};
 use kube::{Client, Config};
@@ -33,6 +33,8 @@ use crate::error::{Exit, Failure, chain};
 
 /// Longest wait for an answer: admission webhooks may take 30 s.
 const ANSWER: Duration = Duration::from_secs(35);
+/// Bytes a second at which an upload (several of 1 MiB side by side) may go without being late.
+const SLOWEST: u64 = 4 << 10;
 /// A login may be slow, or ask a person: it is not tried again for so long after it gave nothing better.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Longest that a request waits for a login.
@@ -56,6 +58,7 @@ struct Shared {
 #[derive(Clone)]
 struct Now {
     client: Client,
+    server: Arc<str>,
     /// Cancelled when the connections are left.
     left: CancellationToken,
     /// Counts logins.
@@ -63,6 +66,14 @@ struct Now {
     until: Option<Timestamp>,
     /// Why the last login failed.
     trouble: Option<String>,
+}
+
+/// The network's word for why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{server}")]
+struct Unreached {
+    server: Arc<str>,
+    source: tower::BoxError,
 }
 
 enum Ask {
@@ -84,7 +95,8 @@ pub async fn client(source: Source, mut config: Config) -> Result<(Client, Upkee
     })?;
     let namespace = config.default_namespace.clone();
     let client = Client::try_from(config.clone()).map_err(|error| invalid("cannot make a client", &error))?;
-    let now = Now { client, left: CancellationToken::new(), login: 0, until, trouble: None };
+    let server = config.cluster_url.to_string().into();
+    let now = Now { client, server, left: CancellationToken::new(), login: 0, until, trouble: None };
     let (set, now) = watch::channel(now);
     let (asks, asked) = mpsc::channel(WAITING);
     let task = Tasks::default();
@@ -154,19 +166,30 @@ impl Now {
         self.until.is_some_and(|until| until.as_second() <= soon)
     }
 
+    /// Names the server in what the network says.
+    fn at(&self, error: kube::Error) -> kube::Error {
+        match error {
+            kube::Error::Service(source) if !source.is::<AuthError>() => {
+                kube::Error::Service(Box::new(Unreached { server: self.server.clone(), source }))
+            }
+            error => error,
+        }
+    }
+
     /// Sends a request. What only reads is given up when the connections are left; what changes something may have
     /// arrived, so its answer is waited for.
     async fn ask(&self, request: Request<Body>) -> Result<Response<Answer>, kube::Error> {
         let reads = request.method() == Method::GET;
+        let longest = ANSWER + Duration::from_secs(request.body().size_hint().lower() / SLOWEST);
         let stream = request.uri().query().is_some_and(|query| query.contains("watch=true"));
         let answer = tokio::select! {
-            answer = time::timeout(ANSWER, self.client.send(request)) => {
-                answer.map_err(|_| kube::Error::Service(Box::new(io::Error::from(io::ErrorKind::TimedOut))))?
+            answer = time::timeout(longest, self.client.send(request)) => {
+                answer.unwrap_or_else(|_| Err(answer::late())).map_err(|error| self.at(error))
             }
             () = self.left.cancelled(), if reads => Err(answer::left()),
         };
-        let longest = (!stream).then_some(ANSWER);
-        answer.map(|answer| answer.map(|body| Answer::new(body, self.left.clone(), longest)))
+        let pause = (!stream).then_some(ANSWER);
+        answer.map(|answer| answer.map(|body| Answer::new(body, self.left.clone(), pause)))
     }
 }
 
@@ -187,13 +210,7 @@ async fn keep_up(
                     last = Some(Instant::now());
                     now.send_modify(|now| match made {
                         Ok((client, until)) => {
-                            *now = Now {
-                                client,
-                                login: now.login + 1,
-                                until,
-                                trouble: None,
-                                left: now.left.clone(),
-                            };
+                            *now = Now { client, login: now.login + 1, until, trouble: None, ..now.clone() };
                         }
                         Err(error) => now.trouble = Some(chain(&*error)),
                     });

@@ -1,5 +1,5 @@
-//! The conversation with the agent about the session itself: hello, arm, drain, and a ping every second that
-//! proves to both ends that the other one is there.
+//! The conversation with the agent about the session itself: hello, arm, drain, and pings that prove to
+//! both ends that the other one is there.
 
 use std::time::Duration;
 

@@ -5,12 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use http_body::{Frame, SizeHint};
 use kube::client::Body;
-use tokio::time::{self, Duration};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{self, Duration, Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// The connections were left before there was an answer, or the whole of it.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +19,11 @@ pub(super) fn left() -> kube::Error {
     kube::Error::Service(Box::new(Left))
 }
 
+/// Nothing came for too long.
+pub(super) fn late() -> kube::Error {
+    kube::Error::Service(Box::new(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
+}
+
 pub(super) fn was_left(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Service(error) if error.is::<Left>())
 }
@@ -28,25 +31,25 @@ pub(super) fn was_left(error: &kube::Error) -> bool {
 /// A body that may end early.
 pub(super) struct Answer {
     body: Body,
-    early: BoxFuture<'static, kube::Error>,
+    left: Pin<Box<WaitForCancellationFutureOwned>>,
+    pause: Option<(Duration, Pin<Box<Sleep>>)>,
 }
 
 impl Answer {
-    /// Ends with an error when `left` is cancelled, or after `longest`.
+    /// Ends with an error when `left` is cancelled, or when nothing comes for `longest`.
     pub(super) fn new(body: Body, left: CancellationToken, longest: Option<Duration>) -> Self {
-        let early = async move {
-            let late = async {
-                match longest {
-                    Some(longest) => time::sleep(longest).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = left.cancelled() => self::left(),
-                () = late => kube::Error::Service(Box::new(io::Error::from(io::ErrorKind::TimedOut))),
-            }
-        };
-        Self { body, early: early.boxed() }
+        let left = Box::pin(left.cancelled_owned());
+        Self { body, left, pause: longest.map(|longest| (longest, Box::pin(time::sleep(longest)))) }
+    }
+
+    fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<kube::Error> {
+        if self.left.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(left());
+        }
+        match &mut self.pause {
+            Some((_, pause)) => pause.as_mut().poll(cx).map(|()| late()),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -59,9 +62,12 @@ impl http_body::Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, kube::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if let Some((longest, pause)) = &mut self.pause {
+                pause.as_mut().reset(Instant::now() + *longest);
+            }
             return Poll::Ready(frame);
         }
-        self.early.poll_unpin(cx).map(|error| Some(Err(error)))
+        self.poll_early(cx).map(|error| Some(Err(error)))
     }
 
     fn is_end_stream(&self) -> bool {

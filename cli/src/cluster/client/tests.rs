@@ -177,3 +177,15 @@ async fn what_reads_is_asked_again_when_its_connection_is_left_and_watches_end()
     assert!(ended.unwrap_err().to_string().contains("went silent"));
     assert_eq!(login.runs(), 1, "the login was no matter");
 }
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let login = Login::new().await;
+    let source = Source::File { path: Some(login.path("kubeconfig")), context: "laptop".into() };
+    let mut config = source.config().await.unwrap();
+    // Nobody but root may listen there, and nobody does.
+    config.cluster_url = "http://127.0.0.1:1".parse().unwrap();
+    let (client, _) = client(source, config).await.unwrap();
+    let failed = chain(&ask(&client).await.unwrap_err());
+    assert!(failed.contains("http://127.0.0.1:1/: ") && failed.contains("refused"), "{failed}");
+}
