@@ -17,8 +17,9 @@ use crate::{
 pub(crate) const GREETING_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A laptop's carrier is given up when nothing comes for so long: the agent's keep-alive is due every second. Pings
-/// of the WebSocket would not do, as they are answered half way.
-const SILENCE: Duration = Duration::from_secs(5);
+/// of the WebSocket would not do, as they are answered half way. To dial in vain costs a handshake; to wait in vain, as much
+/// time in which callers do without this laptop.
+const SILENCE: Duration = Duration::from_millis(2500);
 
 /// A pump at work; owns its carrier. Resolves with the reason why the carrier ended; dropping it ends that.
 pub(crate) type Pump = BoxFuture<'static, CarrierEnd>;
