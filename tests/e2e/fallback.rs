@@ -1,6 +1,6 @@
 //! The laptop's process is down, not there yet, or refuses: the originals serve, and nobody gets an error.
 
-use harness::{Echo, Goal, Load, Person, Process, Rights, World, deadline, free_port};
+use harness::{Echo, Failure, Goal, Load, Person, Process, Rights, World, deadline, free_port};
 use nix::sys::signal::Signal;
 
 harness::tests![
@@ -9,6 +9,9 @@ harness::tests![
     a_process_that_restarts_under_load_costs_no_request_that_may_be_sent_again;
     faults: no_new_request_fails_when_the_laptop_is_killed,
 ];
+
+/// From the end of a process to the moment that its exit is known here, on a busy machine.
+const AT_ONCE: f64 = 1.0;
 
 /// A service on the laptop that devbridge did not start.
 async fn service_on_laptop(world: &World, port: u16) -> Process {
@@ -71,10 +74,12 @@ async fn a_process_that_restarts_under_load_costs_no_request_that_may_be_sent_ag
     session.line("ready:", deadline::ATTACH).await;
     let mut load = world.load("http://web/", Load::USUAL).await;
     load.answered_by("laptop", 300, deadline::LOOK).await;
+    let mut ends = Vec::new();
     for _ in 0..2 {
         let from = session.lines();
         service.signal(Signal::SIGTERM);
         service.exit(deadline::LOOK).await;
+        ends.push(load.clock());
         session.line_after(from, "state: nothing listens", deadline::LOOK).await;
         load.go_on(2.0).await;
         service = service_on_laptop(&world, port).await;
@@ -82,15 +87,14 @@ async fn a_process_that_restarts_under_load_costs_no_request_that_may_be_sent_ag
         session.line_after(from, "state: requests reach this laptop", deadline::LOOK).await;
     }
     let counted = load.end().await;
-    // A connection that waited in the queue of the socket that was closed had been accepted, by the laptop's kernel: what
-    // it carried cannot be sent again if it is a POST. No proxy can do more; it is a matter of microseconds.
-    let again = counted
-        .failures
-        .iter()
-        .filter(|failure| failure.method == "GET" || failure.step == "connect")
-        .count();
-    assert_eq!(again, 0, "{counted:#?}\n{session:?}");
-    assert!(counted.failed <= 3, "{counted:#?}\n{session:?}");
+    // What the process had been handed when it ended cannot be sent again if it is a POST; no proxy can do more.
+    let handed = |failure: &&Failure| {
+        let (began, failed) = (failure.at - failure.after_ms / 1e3, failure.at);
+        let with_it = ends.iter().any(|end| began < *end && (failed - end).abs() < AT_ONCE);
+        with_it && failure.method == "POST" && failure.step == "wait"
+    };
+    let others: Vec<_> = counted.failures.iter().filter(|failure| !handed(failure)).collect();
+    assert!(others.is_empty(), "{others:#?}: the process ended at {ends:?}\n{counted:#?}\n{session:?}");
 }
 
 async fn no_new_request_fails_when_the_laptop_is_killed(world: World) {

@@ -59,6 +59,6 @@ pub use process::Process;
 pub use relay::{Cut, Relay, Silent};
 pub use run::{Test, run};
 pub use snapshot::Snapshot;
-pub use tool::load::Summary;
+pub use tool::load::{Failure, Summary};
 pub use user::Rights;
 pub use world::World;
