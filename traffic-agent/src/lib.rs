@@ -132,15 +132,20 @@ pub async fn run(
 /// Waits until no new callers are led here. Cancel safe.
 async fn led_elsewhere(agent: &Agent, grace: Grace) {
     let end = Instant::now() + grace.accept;
-    loop {
-        let before = agent.counts.all();
-        time::sleep_until(end.min(Instant::now() + grace.quiet)).await;
-        if agent.counts.all() == before || Instant::now() >= end {
-            return;
+    let (mut came, mut last) = (agent.counts.all(), Instant::now());
+    // Looked at so often that little is added to the wait.
+    let mut looks = time::interval((grace.quiet / LOOKS).max(Duration::from_millis(1)));
+    while last.elapsed() < grace.quiet && Instant::now() < end {
+        looks.tick().await;
+        let now = agent.counts.all();
+        if now != came {
+            (came, last) = (now, Instant::now());
         }
     }
 }
 
+/// How often new callers are looked for in the time in which none may come.
+const LOOKS: u32 = 20;
 /// How long sessions may take to say that the agent is ending.
 const SESSIONS: Duration = Duration::from_secs(3);
 
