@@ -52,6 +52,9 @@ pub enum Goal {
 /// A test's machine may be so much slower than a goal.
 const SLOWER: f64 = 3.0;
 
+/// So many failed requests are shown of each fault.
+const TOLD: usize = 2;
+
 /// A row that is being measured.
 pub struct Fault {
     world: World,
@@ -113,6 +116,16 @@ impl Fault {
     pub fn requests(&mut self, counted: &Counted) {
         let happened = self.happened.expect("the fault has happened");
         let moments = Moments::new(counted, happened, self.ended, self.settled);
+        // The slowest say most about what went wrong.
+        let mut slowest: Vec<_> = counted.failures.iter().collect();
+        slowest.sort_by(|one, other| other.after_ms.total_cmp(&one.after_ms));
+        for failure in slowest.iter().take(TOLD) {
+            self.world.note(&format!(
+                "{}: failed, {:.1} s after the fault: {failure:?}",
+                self.row.fault,
+                failure.at - counted.clock(happened)
+            ));
+        }
         self.row.requests = Some(Measured::new(counted, &moments));
     }
 
