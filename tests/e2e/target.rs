@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use harness::{Echo, Fault, Goal, Load, World, deadline};
-use serde_json::json;
+use serde_json::{Value, json};
 
 harness::tests![
     faults:
+    a_service_that_is_edited_stays_swapped_and_one_that_is_led_elsewhere_ends_the_session,
     a_deleted_namespace_ends_the_session_and_takes_everything_with_it,
     a_target_that_is_scaled_to_nothing_and_back_stays_swapped,
     a_target_that_is_rolled_out_stays_swapped_and_its_new_pods_are_the_originals,
@@ -62,6 +63,45 @@ async fn a_target_that_is_rolled_out_stays_swapped_and_its_new_pods_are_the_orig
         .await;
     })
     .await;
+}
+
+async fn a_service_that_is_edited_stays_swapped_and_one_that_is_led_elsewhere_ends_the_session(world: World) {
+    world.echo(Echo::new("web").replicas(2)).await;
+    world.echo(Echo::new("green")).await;
+    let mut session = world.swapped().await;
+    let service = world.object("v1", "services/web");
+    let edit = async |patch: Value| drop(world.api().merge(&service, &patch).await.unwrap());
+
+    let mut edited = world.fault("Service edited: labels, annotations, another port").goal(Goal::Failed(0));
+    let mut load = world.load("http://web/", Load::USUAL).await;
+    load.answered_by("laptop", 200, deadline::LOOK).await;
+    edited.happened();
+    edit(json!({ "metadata": { "labels": { "team": "shop" }, "annotations": { "note": "edited" } } })).await;
+    let mut ports = world.get("v1", "services/web").await.unwrap()["spec"]["ports"].clone();
+    ports.as_array_mut().unwrap().push(json!({ "name": "more", "port": 81, "targetPort": 81 }));
+    edit(json!({ "spec": { "ports": ports } })).await;
+    load.answered_by("laptop", 500, deadline::LOOK).await;
+    edited.requests(&load.end().await);
+    assert!(!session.has_said("state:"), "{session:?}");
+    edited.tell(&session);
+
+    let what = "Service led to other pods (blue/green); the session ends and says why";
+    let mut led = world.fault(what).goal(Goal::Originals(3.0));
+    let mut load = world.load("http://web/", Load::USUAL).await;
+    load.answered_by("laptop", 200, deadline::LOOK).await;
+    led.happened();
+    edit(json!({ "spec": { "selector": { "app": "green" } } })).await;
+    session.line("error[DB-SWAP-003]", deadline::LEAVE).await;
+    assert_ne!(session.exit(deadline::LEAVE).await, 0, "{session:?}");
+    load.go_on(2.0).await;
+    let counted = load.end().await;
+    world.nothing_is_left().await;
+    // The user's edit stands, and nothing else.
+    let selector = world.get("v1", "services/web").await.unwrap()["spec"]["selector"].clone();
+    assert_eq!(selector, json!({ "app": "green" }));
+    led.requests(&counted);
+    led.stays("nothing");
+    led.tell(&(counted, session));
 }
 
 /// The agent's pod carries the target's labels.

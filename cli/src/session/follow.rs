@@ -10,7 +10,7 @@
 //! | a Service has no ready agent behind it | the key off until it has |
 //! | the keeper takes the key off: it lost sight of the laptop or the agent | put on again, each time later |
 //! | somebody else takes it off | put on again once; who does it again manages that Service: the session ends |
-//! | the target or its Service is deleted | the session ends |
+//! | the target or its Service is deleted, or the Service selects other pods | the session ends |
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ pub async fn follow(
             None => Trouble::Pod,
             Some(seat) => tokio::select! {
                 () = asked(&mut stop) => return Ok(()),
-                over = over(context, services) => return Err(over),
+                over = over(context, making, services) => return Err(over),
                 trouble = trouble(context, services, seat, attached) => trouble?,
             },
         };
@@ -107,14 +107,14 @@ pub async fn follow(
                 kept_off = Some((Instant::now(), pause));
                 tokio::select! {
                     () = asked(&mut stop) => return Ok(()),
-                    over = over(context, services) => return Err(over),
+                    over = over(context, making, services) => return Err(over),
                     () = time::sleep(pause) => {}
                 }
             }
         }
         let replaced = tokio::select! {
             () = asked(&mut stop) => return Ok(()),
-            over = over(context, services) => return Err(over),
+            over = over(context, making, services) => return Err(over),
             replaced = mend(context, making, services, attached, &trouble) => replaced,
         };
         loop {

@@ -3,8 +3,6 @@
 //! The key belongs on a Service as long as the agent is ready behind it, and only while nobody else manages that
 //! Service's selector: a controller that puts it back is named, and not fought.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
@@ -55,7 +53,6 @@ pub async fn here(context: &Context, making: &Making, services: &[String]) -> Re
         return Ok(());
     }
     let api = context.cluster.api::<Service>();
-    let labels = making.pod.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
     for name in services {
         let service = api.get_opt(name).await.doing(|| format!("read Service {name}"))?;
         let Some(service) = service.filter(|service| service.metadata.deletion_timestamp.is_none()) else {
@@ -64,16 +61,10 @@ pub async fn here(context: &Context, making: &Making, services: &[String]) -> Re
         if key::leads_to(&service) == Some(&context.names.agent) {
             continue;
         }
-        let selector = service.spec.unwrap_or_default().selector.unwrap_or_default();
-        if !carries(labels, &selector) {
-            return Err(Failure::new(
-                "DB-SWAP-003",
-                Exit::Failure,
-                format!("Service {name} selects other pods now"),
-            )
-            .why("its selector was changed, and the agent stands in for the pods that it selected before")
-            .fix("start again"));
+        if !selects_agent(making, &service) {
+            return Err(led_elsewhere(name));
         }
+        let selector = service.spec.unwrap_or_default().selector.unwrap_or_default();
         let key = Key { agent: &context.names.agent, pause: making.paused.contains(name) };
         key::set(&context.cluster, name, &selector, key).await?;
     }
@@ -137,14 +128,17 @@ async fn taken_off(context: &Context, services: &[String]) -> Result<Astray, Api
     Ok(by)
 }
 
-/// Resolves when one of `services` is deleted. Not when that can't be known.
-pub async fn gone(context: &Context, services: &[String]) -> Failure {
+/// Resolves when one of `services` is deleted, or led to other pods. Not when that can't be known.
+pub async fn gone(context: &Context, making: &Making, services: &[String]) -> Failure {
     let api = context.cluster.api::<Service>();
     let look = |found: &[Service]| {
-        services.iter().find(|name| !found.iter().any(|service| service.name_any() == **name)).cloned()
+        services.iter().find_map(|name| match found.iter().find(|service| service.name_any() == **name) {
+            None => Some(deleted(name)),
+            Some(service) => (!selects_agent(making, service)).then(|| led_elsewhere(name)),
+        })
     };
     match watch::follow(&api, &Selection::default(), look).await {
-        Ok(name) => deleted(&name),
+        Ok(failure) => failure,
         Err(_) => std::future::pending().await,
     }
 }
@@ -152,6 +146,12 @@ pub async fn gone(context: &Context, services: &[String]) -> Failure {
 fn deleted(service: &str) -> Failure {
     Failure::new("DB-SWAP-002", Exit::Failure, format!("Service {service} was deleted"))
         .why("no requests can come here any more")
+}
+
+fn led_elsewhere(service: &str) -> Failure {
+    Failure::new("DB-SWAP-003", Exit::Failure, format!("Service {service} selects other pods now"))
+        .why("its selector was changed, and the agent stands in for the pods that it selected before")
+        .fix("start again")
 }
 
 /// The session's last words when somebody else manages the Service.
@@ -162,10 +162,10 @@ pub fn put_back(context: &Context, by: &Manager) -> Failure {
     failure.fix("then start again")
 }
 
-fn carries(labels: Option<&BTreeMap<String, String>>, selector: &BTreeMap<String, String>) -> bool {
-    let own = |key: &str| key == names::AGENT;
-    selector
-        .iter()
-        .filter(|(key, _)| !own(key))
-        .all(|(key, value)| labels.is_some_and(|labels| labels.get(key) == Some(value)))
+/// Whether the agent's pod carries all labels that a Service selects by, our key aside.
+fn selects_agent(making: &Making, service: &Service) -> bool {
+    let labels = making.pod.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let mut wanted = selector.into_iter().flatten().filter(|(key, _)| *key != names::AGENT);
+    wanted.all(|(key, value)| labels.is_some_and(|labels| labels.get(key) == Some(value)))
 }

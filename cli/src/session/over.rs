@@ -3,16 +3,17 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
+use super::attach::Making;
 use super::keep::Lost;
 use super::{Context, lead};
 use crate::cluster::watch;
 use crate::error::{Exit, Failure};
 
 /// Resolves when there is nothing left to stand in for. Cancel safe.
-pub async fn over(context: &Context, services: &[String]) -> Failure {
+pub async fn over(context: &Context, making: &Making, services: &[String]) -> Failure {
     let target = &context.names.target;
     tokio::select! {
-        failure = lead::gone(context, services) => failure,
+        failure = lead::gone(context, making, services) => failure,
         () = target_gone(context) => {
             Failure::new("DB-TARGET-007", Exit::Failure, format!("deployment/{target} was deleted"))
                 .why("there is nothing left to stand in for")
