@@ -31,7 +31,10 @@ pub(crate) use ask::HELD_LIMIT;
 
 /// What reads bytes of others, for [`crate::fuzz`].
 pub(crate) mod fuzz {
-    pub(crate) use super::{exchange::Exchange, farewell::Farewell};
+    pub(crate) use super::{
+        exchange::{Exchange, State},
+        farewell::Farewell,
+    };
 }
 
 use ask::{Asked, ask};
