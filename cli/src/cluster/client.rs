@@ -35,8 +35,11 @@ use crate::error::{Exit, Failure, chain};
 const ANSWER: Duration = Duration::from_secs(35);
 /// Bytes a second at which an upload (several of 1 MiB side by side) may go without being late.
 const SLOWEST: u64 = 4 << 10;
-/// A login may be slow, or ask a person: it is not tried again for so long after it gave nothing better.
+/// A login may be slow, or open a browser: it is not tried again for so long after it gave nothing better, then for twice as long,
+/// and so on.
 const AGAIN: Duration = Duration::from_secs(5);
+/// Up to this: how long a session may take to notice that its user has logged in.
+const RARELY: Duration = Duration::from_secs(60);
 /// Longest that a request waits for a login.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So many seconds before their end credentials are renewed; clocks differ.
@@ -200,14 +203,14 @@ async fn keep_up(
     now: watch::Sender<Now>,
     mut asked: mpsc::Receiver<Ask>,
 ) {
-    let mut last: Option<Instant> = None;
+    let mut tries = Tries::default();
     while let Some(ask) = asked.recv().await {
         match ask {
             Ask::Login(login, newer) => {
                 let is_newer = |now: &watch::Sender<Now>| now.borrow().login > login;
-                if !is_newer(&now) && last.is_none_or(|last| last.elapsed() >= AGAIN) {
+                if !is_newer(&now) && tries.may() {
                     let made = logged_in(&source, &mut config).await;
-                    last = Some(Instant::now());
+                    tries.done();
                     now.send_modify(|now| match made {
                         Ok((client, until)) => {
                             *now = Now { client, login: now.login + 1, until, trouble: None, ..now.clone() };
@@ -230,6 +233,24 @@ async fn keep_up(
                 let _ = done.send(());
             }
         }
+    }
+}
+
+/// When the last logins were. That one was of no use shows in that another is wanted soon.
+#[derive(Default)]
+struct Tries {
+    last: Option<(Instant, Duration)>,
+}
+
+impl Tries {
+    fn may(&self) -> bool {
+        self.last.is_none_or(|(last, pause)| last.elapsed() >= pause)
+    }
+
+    fn done(&mut self) {
+        let before = self.last.filter(|(last, pause)| last.elapsed() < *pause + RARELY);
+        let pause = before.map_or(AGAIN, |(_, pause)| RARELY.min(pause * 2));
+        self.last = Some((Instant::now(), pause));
     }
 }
 

@@ -189,3 +189,23 @@ async fn a_server_that_is_not_there_is_named() {
     let failed = chain(&ask(&client).await.unwrap_err());
     assert!(failed.contains("http://127.0.0.1:1/: ") && failed.contains("refused"), "{failed}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn logins_in_vain_become_rare_and_one_after_a_while_is_the_first_again() {
+    let mut tries = Tries::default();
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        assert!(tries.may());
+        tries.done();
+        let begin = Instant::now();
+        while !tries.may() {
+            time::advance(Duration::from_secs(1)).await;
+        }
+        pauses.push(begin.elapsed().as_secs());
+    }
+    assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
+    time::advance(RARELY * 2).await;
+    tries.done();
+    time::advance(AGAIN).await;
+    assert!(tries.may());
+}
