@@ -9,13 +9,15 @@ pub(super) mod placing;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements, Sysctl, Volume,
-    VolumeMount,
+    Container, EnvVar, Pod, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements, Sysctl,
+    Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::ResourceExt;
 use serde_json::json;
+use tunnel::identity::PublicKey;
 
-use super::names::{AGENT, DEVBRIDGE, MANAGED_BY, TARGET};
+use super::names::{AGENT, AGENT_KEY, DEVBRIDGE, MANAGED_BY, TARGET, hex};
 use super::parts;
 use super::target::Target;
 
@@ -46,6 +48,23 @@ pub struct AgentPod {
     pub container: String,
     /// What of the target's pod is not in it, for people.
     pub dropped: Vec<String>,
+}
+
+impl AgentPod {
+    /// The pod of the agent that has this key.
+    #[must_use]
+    pub fn of(mut self, key: PublicKey) -> Self {
+        let metadata = self.template.metadata.get_or_insert_default();
+        metadata.annotations.get_or_insert_default().insert(AGENT_KEY.into(), hex(key.as_der()));
+        self
+    }
+
+    /// Whether a pod was made of this template's agent. One of an earlier session has the same labels, and may be there
+    /// until the cluster has removed what that session left.
+    pub fn is(&self, pod: &Pod) -> bool {
+        let own = self.template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+        own.and_then(|own| own.get(AGENT_KEY)) == pod.annotations().get(AGENT_KEY)
+    }
 }
 
 /// Makes the pod template. `parts` are the ConfigMaps of the packed agent in order, `nodes` those that have
@@ -286,6 +305,20 @@ mod tests {
                 "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "conf", "mountPath": "/conf"}]
             }]
         })
+    }
+
+    #[test]
+    fn a_pod_of_an_earlier_session_is_told_by_its_key() {
+        let built = |seed| {
+            let pod = build(&target(&pod()), "boot", &[], &BTreeSet::new());
+            pod.of(tunnel::identity::KeyPair::from_seed([seed; 32]).public())
+        };
+        let (own, earlier) = (built(1), built(2));
+        let running = |of: &AgentPod| Pod {
+            metadata: of.template.metadata.clone().unwrap_or_default(),
+            ..Pod::default()
+        };
+        assert!(own.is(&running(&own)) && !own.is(&running(&earlier)));
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub const DEVBRIDGE: &str = "devbridge";
 pub const TARGET: &str = "devbridge.dev/target";
 /// Label on agent pods, and the key added to a swapped Service's selector. The value is the agent's name.
 pub const AGENT: &str = "devbridge.dev/agent";
+/// Annotation on agent pods: the agent's public key, which tells those of one session from those of an earlier one.
+pub const AGENT_KEY: &str = "devbridge.dev/agent-key";
 /// Annotation on a Service whose GitOps controller was told to leave it alone: by the agent of this name.
 pub const PAUSED: &str = "devbridge.dev/paused";
 /// Label on a namespace in which nothing may be swapped.

@@ -12,6 +12,7 @@ use tokio::sync::watch::Sender;
 use tokio::time::Instant;
 
 use super::Cluster;
+use super::agent_pod::AgentPod;
 use super::api::{ApiError, Doing};
 use super::names::Names;
 use super::originals::agent_pods;
@@ -68,7 +69,7 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Waits until `container` of the agent's pod runs, and tells `seen` what is known meanwhile; after 3 s it says why it
+/// Waits until the agent's container in its pod runs, and tells `seen` what is known meanwhile; after 3 s it says why it
 /// does not run yet. Cancel safe.
 ///
 /// # Errors
@@ -76,7 +77,7 @@ impl From<StartError> for Failure {
 pub async fn running(
     cluster: &Cluster,
     names: &Names,
-    container: &str,
+    agent: &AgentPod,
     output: &Output,
     seen: Sender<Seen>,
 ) -> Result<Started, StartError> {
@@ -84,8 +85,9 @@ pub async fn running(
     let pods = cluster.api::<Pod>();
     let selection = agent_pods(names);
     let look = |pods: &[Pod]| {
-        let found = pods.iter().find_map(|pod| state(pod, container));
-        let pod = pods.iter().find(|pod| is_scheduled(pod)).map(ResourceExt::name_any);
+        let mut own = pods.iter().filter(|pod| agent.is(pod));
+        let found = own.clone().find_map(|pod| state(pod, &agent.container));
+        let pod = own.find(|pod| is_scheduled(pod)).map(ResourceExt::name_any);
         let now = Seen { pod, runs: matches!(found, Some(Ok(_))) };
         seen.send_if_modified(|seen| std::mem::replace(seen, now.clone()) != now);
         found

@@ -103,7 +103,7 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     let (keys, agent_keys) = (keys()?, keys()?);
     let parts = Parts::new(&bundle);
     let nodes = nodes(&cluster, &target).await;
-    let pod = agent_pod::build(&target, &parts.bootstrap, &parts.agent, &nodes);
+    let pod = agent_pod::build(&target, &parts.bootstrap, &parts.agent, &nodes).of(agent_keys.public());
     let objects = Objects::new(&target, &pod, agent_keys.seed(), keys.public().as_der());
     stop_before(signals, preflight::check(&cluster, &objects, &parts.objects(None))).await?;
     step.done("nothing would be refused");

@@ -56,7 +56,7 @@ impl Reached<'_> {
 pub async fn reach<'a>(context: &'a Context, making: &'a Making) -> Result<Reached<'a>, Failure> {
     let (seen, pod) = watch::channel(Seen::default());
     let Context { cluster, names, output, .. } = context;
-    let mut starting = start::running(cluster, names, &making.pod.container, output, seen).boxed();
+    let mut starting = start::running(cluster, names, &making.pod, output, seen).boxed();
     let connecting = dial_until_it_answers(context, making, pod);
     tokio::pin!(connecting);
     let mut known = false;
