@@ -34,6 +34,9 @@ pub enum Command {
     List(List),
     /// Show my own running sessions
     Status(Status),
+    /// Follow files: which ones, and why
+    #[command(subcommand)]
+    Sync(Sync),
     /// Remove what sessions that died have left in the cluster
     Gc(Gc),
     /// Install the keeper, which undoes sessions whose laptop died, for developers who may not make one themselves
@@ -128,6 +131,26 @@ pub struct List {
 /// `devbridge status`
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `devbridge sync`
+#[derive(Debug, Subcommand)]
+pub enum Sync {
+    /// Say whether a file counts, and which line of which ignore file decides
+    Explain(Explain),
+}
+
+/// `devbridge sync explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The file or folder; it need not exist (a folder then ends in `/`)
+    pub path: PathBuf,
+    /// The folder that is followed
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub from: PathBuf,
     /// Output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,

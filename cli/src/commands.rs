@@ -9,5 +9,6 @@ pub mod leave;
 pub mod list;
 pub mod signals;
 pub mod status;
+pub mod sync;
 pub mod table;
 pub mod uninstall;

@@ -1,8 +1,8 @@
 //! The laptop end of devbridge: the `devbridge` command.
 //!
 //! [`args`] is what the user may write, [`commands`] what is done about it. [`cluster`] is the only module that knows
-//! Kubernetes, [`session`] what runs from attach to leave, [`sandbox`] where the developer's process runs, [`bundle`]
-//! the agent that is brought along, [`output`] the only one that prints.
+//! Kubernetes, [`session`] what runs from attach to leave, [`sandbox`] where the developer's process runs, [`watch`] which
+//! files count, [`bundle`] the agent that is brought along, [`output`] the only one that prints.
 
 pub mod args;
 pub mod bundle;
@@ -12,6 +12,7 @@ pub mod error;
 pub mod output;
 pub mod sandbox;
 pub mod session;
+pub mod watch;
 
 use args::{Cli, Command};
 use error::Failure;
@@ -27,6 +28,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<u8, Failure> {
         Command::Leave(args) => commands::leave::run(args, output).await?,
         Command::List(args) => commands::list::run(args, output).await?,
         Command::Status(args) => commands::status::run(args, output).await?,
+        Command::Sync(args) => commands::sync::run(args, output)?,
         Command::Gc(args) => commands::gc::run(args, output).await?,
         Command::Install(args) => commands::install::run(args, output).await?,
         Command::Uninstall(args) => commands::uninstall::run(args, output).await?,
