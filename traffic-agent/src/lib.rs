@@ -117,10 +117,12 @@ pub async fn run(
     shutdown.await;
     info!(open = flows.running(), "ending");
     agent.phase.send_replace(Phase::Leaving);
-    agent.ready.end();
+    let led_here = agent.ready.end();
     agent.desk.close();
     let asked = Instant::now();
-    led_elsewhere(&agent, grace).await;
+    if led_here {
+        led_elsewhere(&agent, grace).await;
+    }
     accepting.stop(Duration::ZERO).await;
     flows.stop(grace.flows.saturating_sub(asked.elapsed())).await;
     loops.stop(Duration::ZERO).await;

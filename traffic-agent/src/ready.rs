@@ -54,9 +54,9 @@ impl Ready {
         }
     }
 
-    /// The agent was asked to end.
-    pub(crate) fn end(&self) {
-        self.state.send_replace(State::Ending);
+    /// The agent was asked to end; whether a Service may have led here until now.
+    pub(crate) fn end(&self) -> bool {
+        self.state.send_replace(State::Ending) == State::Armed
     }
 
     /// For `/readyz`.
@@ -92,8 +92,9 @@ mod tests {
     #[test]
     fn an_ending_agent_is_not_ready_again() {
         let ready = Ready::new(Path::new("/nonexistent"));
+        assert!(!Ready::new(Path::new("/nonexistent")).end());
         ready.arm();
-        ready.end();
+        assert!(ready.end());
         ready.arm();
         assert!(!ready.watch().ready());
     }

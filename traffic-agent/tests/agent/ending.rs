@@ -72,10 +72,21 @@ async fn an_agent_to_which_callers_still_come_stays_for_them_and_not_longer() {
 
 #[tokio::test]
 async fn an_agent_without_connections_ends_after_the_time_for_new_ones() {
-    let mut rig = Rig::start().await;
+    let (mut rig, original) = (Rig::start().await, Server::start("original").await);
+    let laptop = Laptop::armed(&rig, nobody().await, &[original.addr]).await;
+    laptop.connection.close("bye");
     let before = Instant::now();
     rig.terminate();
     rig.ended().await;
     let took = before.elapsed();
     assert!(took >= crate::rig::GRACE.accept && took < crate::rig::GRACE.flows, "{took:?}");
+}
+
+#[tokio::test]
+async fn an_agent_to_which_no_service_ever_led_ends_at_once() {
+    let grace =
+        Grace { accept: Duration::from_secs(600), quiet: Duration::from_secs(300), flows: Duration::ZERO };
+    let mut rig = Rig::start_with(Vec::new(), grace).await;
+    rig.terminate();
+    within("the end", rig.ended()).await;
 }
