@@ -5,7 +5,7 @@
 //! understood without colour.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that may print")]
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ impl Output {
     pub fn new() -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let terminal =
-            std::io::stderr().is_terminal() && !set("CI") && std::env::var("TERM").as_deref() != Ok("dumb");
+            io::stderr().is_terminal() && !set("CI") && std::env::var("TERM").as_deref() != Ok("dumb");
         let colour = terminal && !set("NO_COLOR");
         Self { inner: Arc::new(Inner { terminal, colour, bar: Mutex::new(None) }) }
     }
@@ -103,6 +103,14 @@ impl Output {
     /// Data, to stdout.
     pub fn data(&self, text: &str) {
         println!("{text}");
+    }
+
+    /// One line of many, to stdout.
+    ///
+    /// # Errors
+    /// Nobody reads any more, as when `head` has seen enough.
+    pub fn line(&self, text: &str) -> io::Result<()> {
+        writeln!(io::stdout(), "{text}")
     }
 
     /// Takes the moving line away, before another program writes to the terminal.

@@ -22,12 +22,20 @@ pub struct Echo {
     spec: Value,
     env: Vec<Value>,
     raw: bool,
+    talks: bool,
 }
 
 impl Echo {
     /// One replica.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), replicas: 1, spec: json!({}), env: Vec::new(), raw: false }
+        Self {
+            name: name.to_owned(),
+            replicas: 1,
+            spec: json!({}),
+            env: Vec::new(),
+            raw: false,
+            talks: false,
+        }
     }
 
     /// So many pods.
@@ -41,6 +49,13 @@ impl Echo {
     #[must_use]
     pub fn raw(mut self) -> Self {
         self.raw = true;
+        self
+    }
+
+    /// It writes a counted line every 200 ms.
+    #[must_use]
+    pub fn talks(mut self) -> Self {
+        self.talks = true;
         self
     }
 
@@ -74,6 +89,9 @@ impl Echo {
                 ports.push(json!({ "name": name, "containerPort": port }));
                 service_ports.push(json!({ "name": name, "port": port, "targetPort": port }));
             }
+        }
+        if self.talks {
+            args.extend(["--talk-ms", "200"]);
         }
         let mut container = container("app", &args);
         container["ports"] = json!(ports);

@@ -184,7 +184,8 @@ impl Now {
     async fn ask(&self, request: Request<Body>) -> Result<Response<Answer>, kube::Error> {
         let reads = request.method() == Method::GET;
         let longest = ANSWER + Duration::from_secs(request.body().size_hint().lower() / SLOWEST);
-        let stream = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+        let query = request.uri().query().unwrap_or_default();
+        let stream = query.split('&').any(|part| part == "watch=true" || part == "follow=true");
         let answer = tokio::select! {
             answer = time::timeout(longest, self.client.send(request)) => {
                 answer.unwrap_or_else(|_| Err(answer::late())).map_err(|error| self.at(error))

@@ -134,7 +134,11 @@ pub async fn check(cluster: &Cluster, objects: &Objects, parts: &[ConfigMap]) ->
     rights.and(dry)
 }
 
-async fn dry_run<K: Namespaced>(cluster: &Cluster, object: &K) -> Result<(), ApiError> {
+/// Asks for one object and makes nothing.
+///
+/// # Errors
+/// What would have failed.
+pub async fn dry_run<K: Namespaced>(cluster: &Cluster, object: &K) -> Result<(), ApiError> {
     let params = PostParams { dry_run: true, field_manager: Some(MANAGER.into()) };
     let (kind, name) = (K::kind(&()).into_owned(), object.name_any());
     match cluster.api::<K>().create(&params, object).await.doing(|| format!("create {kind} {name} (dry run)"))

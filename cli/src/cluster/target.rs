@@ -192,7 +192,8 @@ impl Target {
     }
 }
 
-fn choose(
+/// The Deployment that is meant, or that a Service leads to.
+pub(super) fn choose(
     namespace: &str,
     written: &str,
     deployments: &[Deployment],

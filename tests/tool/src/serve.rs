@@ -37,6 +37,9 @@ pub struct Args {
     /// Go on accepting for so many milliseconds after SIGTERM
     #[arg(long, default_value_t = 2_000)]
     pub grace_ms: u64,
+    /// Print a counted line every so many milliseconds
+    #[arg(long)]
+    pub talk_ms: Option<u64>,
 }
 
 /// Answers until SIGTERM or SIGINT, and ends politely.
@@ -63,12 +66,26 @@ pub async fn run(args: Args) -> io::Result<()> {
         crate::say(&json!({ "listening": listener.local_addr()?.port() }));
         tasks.spawn(accept(listener, manner, by.clone(), stopping.clone()));
     }
+    let mut talk = tokio::task::JoinSet::new();
+    if let Some(every) = args.talk_ms {
+        talk.spawn(talking(Duration::from_millis(every), by));
+    }
     asked_to_end().await?;
     let _ = stop.send(Stage::Polite);
     time::sleep(Duration::from_millis(args.grace_ms)).await;
     let _ = stop.send(Stage::Closed);
     let _ = time::timeout(FINISH, async { while tasks.join_next().await.is_some() {} }).await;
     Ok(())
+}
+
+/// One more line after each pause, for ever.
+async fn talking(every: Duration, by: String) {
+    let mut count = 0_u64;
+    loop {
+        count += 1;
+        crate::say(&json!({ "says": count, "by": by }));
+        time::sleep(every).await;
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.
