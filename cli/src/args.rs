@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tunnel::message::{HOLD_LIMIT, Unavailable};
 
+use crate::watch::on_change::OnChange;
+
 /// Swap a service in a Kubernetes cluster for a process on your laptop.
 ///
 /// Nothing to install in the cluster, no root, any binary. Whatever fails, the original pods serve.
@@ -25,7 +27,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         devbridge intercept web -- npm run dev       run the process here, with the pod's environment, DNS and network\n  \
         devbridge intercept web -p 3000:80           requests go to 127.0.0.1:3000, whatever listens there\n  \
-        devbridge intercept web --env-out .env       the pod's environment for your IDE\n\n\
+        devbridge intercept web --env-out .env       the pod's environment for your IDE\n  \
+        devbridge intercept web --watch src -- python app.py                   start it anew with every save\n  \
+        devbridge intercept web --watch --on-change '*.go=go build' -- ./web   build first, beside the one that serves\n\n\
         Ctrl-C leaves: the cluster is as it was before.")]
     Intercept(Intercept),
     /// Undo a swap, from any terminal or machine
@@ -34,6 +38,15 @@ pub enum Command {
     List(List),
     /// Show my own running sessions
     Status(Status),
+    /// Print what the target's pods write, in the order of time
+    Logs(Logs),
+    /// Look around: a container beside the target's own, with its network, processes, environment and user
+    #[command(after_help = "Examples:\n  \
+        devbridge debug web                          a shell of the pod's own image\n  \
+        devbridge debug web --image busybox          of another image\n  \
+        devbridge debug web -- cat /etc/resolv.conf  one command; its output and exit status\n  \
+        devbridge debug web --copy                   in a copy of the pod, which no Service leads to")]
+    Debug(Debug),
     /// Follow files: which ones, and why
     #[command(subcommand)]
     Sync(Sync),
@@ -89,9 +102,21 @@ pub struct Intercept {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub wait: Duration,
     /// What callers get while this laptop does not serve: `cluster` (an original's answer, at once), `hold=5s` (this
-    /// laptop's if it serves again in time, then an original's), `error` (status 503, or a reset)
-    #[arg(long, value_name = "cluster|hold=DURATION|error", default_value = "cluster", value_parser = unavailable)]
-    pub unavailable: Unavailable,
+    /// laptop's if it serves again in time, then an original's), `error` (status 503, or a reset); default: `cluster`, with
+    /// --watch `hold=5s`
+    #[arg(long, value_name = "cluster|hold=DURATION|error", value_parser = unavailable)]
+    pub unavailable: Option<Unavailable>,
+    /// Start the process anew when files change: those in PATHS, else all in this folder, without what `.gitignore`,
+    /// `.dockerignore` and `.devbridgeignore` say
+    #[arg(long, value_name = "PATHS", num_args = 0..)]
+    pub watch: Option<Vec<PathBuf>>,
+    /// With --watch: a command for the shell to run first when files change that match (patterns as in a `.gitignore`, commas
+    /// between them); while it runs, and when it fails, the process goes on as it was; repeatable
+    #[arg(long, value_name = "PATTERNS=COMMAND", value_parser = OnChange::parse, requires = "watch")]
+    pub on_change: Vec<OnChange>,
+    /// With --watch: how long the process may take to end before it is killed
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration, requires = "watch")]
+    pub grace: Duration,
     /// Ends the session that holds the target, whoever's it is, and takes its place
     #[arg(long)]
     pub takeover: bool,
@@ -134,6 +159,65 @@ pub struct Status {
     /// Output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
+}
+
+/// `devbridge logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// A workload, a Service, or a pod: `web`, `service/web`, `statefulset/db`, `pod/web-0`; default: that of my one session
+    pub target: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// Go on with new lines, of new pods too
+    #[arg(short, long)]
+    pub follow: bool,
+    /// So many of each pod's newest lines; -1: all
+    #[arg(long, value_name = "LINES", default_value_t = 100, allow_negative_numbers = true)]
+    pub tail: i64,
+    /// Only lines that are not older: 30s, 5m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub since: Option<Duration>,
+    /// Container; default: the pod's default one
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Of the container's run before this one
+    #[arg(short, long, conflicts_with = "follow")]
+    pub previous: bool,
+    /// What devbridge's agent writes that stands in for the target
+    #[arg(long)]
+    pub agent: bool,
+    /// Begin each line with its time
+    #[arg(long)]
+    pub timestamps: bool,
+    /// Output; json: an object in each line
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `devbridge debug`
+#[derive(Debug, Args)]
+pub struct Debug {
+    /// A workload, a Service, or a pod: `web`, `service/web`, `pod/web-0`; default: that of my one session
+    pub target: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// Its image; default: the container's own
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Beside which container; default: the pod's default one
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// In a copy of the pod: takes no traffic, needs no more than the role `edit`, and is deleted at the end
+    #[arg(long)]
+    pub copy: bool,
+    /// How long to wait for it to start
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub wait: Duration,
+    /// What to run; default: `sh`
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
 }
 
 /// `devbridge sync`

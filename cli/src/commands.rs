@@ -1,12 +1,15 @@
 //! One file per command.
 
 pub mod completion;
+pub mod debug;
 pub mod doctor;
 pub mod gc;
 pub mod install;
 pub mod intercept;
 pub mod leave;
 pub mod list;
+pub mod logs;
+mod own;
 pub mod signals;
 pub mod status;
 pub mod sync;

@@ -1,8 +1,8 @@
 //! The laptop end of devbridge: the `devbridge` command.
 //!
 //! [`args`] is what the user may write, [`commands`] what is done about it. [`cluster`] is the only module that knows
-//! Kubernetes, [`session`] what runs from attach to leave, [`sandbox`] where the developer's process runs, [`watch`] which
-//! files count, [`bundle`] the agent that is brought along, [`output`] the only one that prints.
+//! Kubernetes, [`session`] what runs from attach to leave, [`sandbox`] where the developer's process runs, [`watch`] what
+//! changes in a folder, [`terminal`] the user's, [`bundle`] the agent that is brought along, [`output`] the only one that prints.
 
 pub mod args;
 pub mod bundle;
@@ -12,6 +12,7 @@ pub mod error;
 pub mod output;
 pub mod sandbox;
 pub mod session;
+pub mod terminal;
 pub mod watch;
 
 use args::{Cli, Command};
@@ -25,10 +26,12 @@ use output::Output;
 pub async fn run(cli: Cli, output: &Output) -> Result<u8, Failure> {
     match cli.command {
         Command::Intercept(args) => return commands::intercept::run(args, output).await,
+        Command::Debug(args) => return commands::debug::run(args, output).await,
         Command::Leave(args) => commands::leave::run(args, output).await?,
         Command::List(args) => commands::list::run(args, output).await?,
         Command::Status(args) => commands::status::run(args, output).await?,
         Command::Sync(args) => commands::sync::run(args, output)?,
+        Command::Logs(args) => commands::logs::run(args, output).await?,
         Command::Gc(args) => commands::gc::run(args, output).await?,
         Command::Install(args) => commands::install::run(args, output).await?,
         Command::Uninstall(args) => commands::uninstall::run(args, output).await?,

@@ -15,7 +15,11 @@ fn main() -> ExitCode {
         return control.map_or(ExitCode::FAILURE, devbridge::sandbox::inside);
     }
     let cli = Cli::parse();
-    let runs_command = matches!(&cli.command, Command::Intercept(args) if !args.command.is_empty());
+    let runs_command = match &cli.command {
+        Command::Intercept(args) => !args.command.is_empty(),
+        Command::Debug(args) => !args.command.is_empty(),
+        _ => false,
+    };
     let output = Output::new();
     logging();
     // Two rustls providers in one process would make every TLS client panic; this chooses once. It fails only when

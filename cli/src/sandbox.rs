@@ -44,7 +44,7 @@ pub use check::{Works, check, check_by};
 pub use control::Exit;
 pub use dialer::Dialer;
 pub use inside::inside;
-pub use process::Process;
+pub use process::{Process, Starter};
 pub use refused::{SandboxError, Step};
 
 /// This program, also when its file was replaced since it was started.
@@ -97,13 +97,13 @@ impl Sandbox {
         let stock = dialer::Stock::new();
         let (tcp, dns) = captured(sockets).map_err(SandboxError::Supervisor)?;
         let dialer = Dialer::new(stock.clone(), tcp.has_ipv6());
-        let (exit_tx, exit) = watch::channel(None);
+        let (run_tx, run) = watch::channel(process::Run::new(pid));
         let (listening_tx, listening) = watch::channel(Vec::new());
         let (orders, orders_rx) = mpsc::channel(process::ORDERS);
-        let ends = link::Ends { stock, exit: exit_tx, listening: listening_tx, orders: orders_rx };
+        let ends = link::Ends { stock, run: run_tx, listening: listening_tx, orders: orders_rx };
         let mut task = JoinSet::new();
         task.spawn(link.run(ends));
-        let process = Process { pid, exit, listening, orders, link: task };
+        let process = Process { run, listening, orders, link: task };
         Ok(Self { process, dialer, tcp, dns })
     }
 }

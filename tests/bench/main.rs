@@ -11,13 +11,14 @@
 )]
 
 mod attach;
+mod reload;
 mod requests;
 mod ways;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run([attach::tests(), ways::tests(), requests::tests()].concat())
+    harness::run([attach::tests(), reload::tests(), ways::tests(), requests::tests()].concat())
 }
 
 /// The value in the middle.

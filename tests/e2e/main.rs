@@ -12,6 +12,7 @@ mod agents;
 mod bytes;
 mod commands;
 mod control;
+mod debug;
 mod drain;
 mod environment;
 mod fallback;
@@ -24,8 +25,10 @@ mod killed;
 mod link;
 mod load;
 mod login;
+mod logs;
 mod nodes;
 mod refusals;
+mod reload;
 mod story;
 mod takeover;
 mod target;
@@ -51,13 +54,16 @@ fn main() -> ExitCode {
             drain::tests(),
             link::tests(),
             login::tests(),
+            logs::tests(),
             fallback::tests(),
             story::tests(),
             gitops::tests(),
             takeover::tests(),
             control::tests(),
+            debug::tests(),
             environment::tests(),
             commands::tests(),
+            reload::tests(),
             refusals::tests(),
         ]
         .concat(),

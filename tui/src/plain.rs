@@ -8,7 +8,7 @@ pub fn session(session: &Session) -> Vec<String> {
         format!("{}  {} in {} ({})", session.id, session.target, session.namespace, session.context),
         format!("  state     {}", state(session)),
         format!("  agent     {}", link(&session.link)),
-        format!("  process   {}", process(&session.process)),
+        format!("  process   {}{}", process(&session.process), restarts(session.restarts)),
     ];
     for port in &session.ports {
         let services = session.services.join(",");
@@ -56,6 +56,14 @@ fn process(process: &Process) -> String {
     }
 }
 
+fn restarts(times: u64) -> String {
+    match times {
+        0 => String::new(),
+        1 => ", started anew once".into(),
+        times => format!(", started anew {times} times"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tunnel::message::Unavailable;
@@ -76,6 +84,7 @@ mod tests {
             phase: Phase::Attached,
             link: Link::Up { round_trip_us: 1250 },
             process: Process::Running { pid: 8 },
+            restarts: 2,
             serving: Serving::Originals { why: "nothing listens on 127.0.0.1:3000".into() },
             unavailable: Unavailable::Cluster,
             ports: vec![Port { service: 80, container: 8080, laptop: 3000, listening: false }],
@@ -87,7 +96,7 @@ mod tests {
         0a1b2c3d  deployment/catalog in shop (dev)
           state     attached since 2026-01-02T03:04:05Z; nothing listens on 127.0.0.1:3000; originals serve
           agent     answers, 1.2 ms there and back
-          process   running (pid 8)
+          process   running (pid 8), started anew 2 times
           port      catalog:80 -> 127.0.0.1:3000  (nothing listens)
           requests  3 to the laptop (2 open), 1 to originals, 0 failed
           outbound  4 connections, 1 failed

@@ -34,6 +34,9 @@ pub struct Session {
     pub link: Link,
     /// The developer's process.
     pub process: Process,
+    /// How often it was started anew because its files changed.
+    #[serde(default)]
+    pub restarts: u64,
     /// Who answers requests now.
     pub serving: Serving,
     /// What callers get while the laptop does not serve.

@@ -9,6 +9,7 @@ use kube::api::ListParams;
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
 use tunnel::identity::KeyPair;
+use tunnel::message::Unavailable;
 use tunnel::status::Phase;
 
 mod begin;
@@ -17,6 +18,7 @@ mod gitops;
 mod keeper;
 mod lock;
 mod ports;
+mod reload;
 
 use self::begin::{ready, status};
 use self::end::{Why, finish, undo};
@@ -40,6 +42,8 @@ use crate::session::{Context, keep, over};
 
 /// What the session is just changing in the cluster may take so long to be answered when it is asked to end.
 const SETTLE: Duration = Duration::from_secs(5);
+/// With `--watch`, unless said otherwise: a process that is being started anew is back in a moment.
+const RELOADING: Unavailable = Unavailable::Hold { millis: 5000 };
 /// Terminals that may ask a session to leave at once.
 const LEAVERS: usize = 16;
 
@@ -82,6 +86,7 @@ enum Ended {
 }
 
 async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Result<Ended, Failure> {
+    let reload = reload::reload(&args, output)?;
     let cluster = Cluster::connect(&args.cluster).await?;
     cluster.announce(output);
     let bundle = Bundle::find()
@@ -118,7 +123,9 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     let record = lock::take(&cluster, &target, &claim, output).await?;
     step.done(&format!("{} is yours", target.display()));
 
-    let board = Board::new(status(&cluster, &target, &id, &ports, args.unavailable), output.clone());
+    let unavailable =
+        args.unavailable.unwrap_or(if reload.is_some() { RELOADING } else { Unavailable::Cluster });
+    let board = Board::new(status(&cluster, &target, &id, &ports, unavailable), output.clone());
     let context = Context {
         cluster: cluster.clone(),
         names: Arc::new(target.names.clone()),
@@ -128,6 +135,7 @@ async fn session(args: Intercept, output: &Output, signals: &mut Signals) -> Res
     let making = Making { record, objects, parts, pod, keys, agent_key: agent_keys.public(), paused };
     let wanted = Wanted {
         command: args.command,
+        reload: reload.map(Arc::new),
         ports: Arc::new(ports.iter().map(|port| (port.container, port.laptop)).collect()),
         wait: args.wait,
         env_out: args.env_out,
@@ -216,8 +224,9 @@ async fn with_record(
     let process = attached.process.take();
     let exit = async {
         match &process {
-            Some(process) => process.wait().await,
-            None => std::future::pending().await,
+            // The next save starts it again.
+            Some(process) if wanted.reload.is_none() => process.wait().await,
+            _ => std::future::pending().await,
         }
     };
     let (stop_tx, stop) = watch::channel(false);

@@ -10,6 +10,7 @@ use std::io::{self, IoSlice, Read, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde::de::DeserializeOwned;
@@ -34,6 +35,8 @@ pub(super) enum Order {
     Signal(i32),
     /// The same, unless that signal has come to the whole process group anyway.
     PassOn(i32),
+    /// End all that runs, after this grace in milliseconds by force, and start the command anew.
+    Restart(u64),
 }
 
 /// From the supervisor to the outside.
@@ -62,16 +65,21 @@ pub enum Exit {
     Code(u8),
     /// This signal ended it.
     Signal(i32),
+    /// It could not be started again, for this reason of the system's (an errno).
+    NotStarted(i32),
     /// Unknown: the sandbox itself was killed, and the command with it.
     Lost,
 }
 
 impl Exit {
-    /// The status as a shell tells it: 128 + signal. A lost sandbox counts as killed.
+    /// The status as a shell tells it: 128 + signal; 127 for a command that is not there, 126 for one that can't be executed.
+    /// A lost sandbox counts as killed.
     pub fn code(self) -> u8 {
         match self {
             Self::Code(code) => code,
             Self::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            Self::NotStarted(libc::ENOENT) => 127,
+            Self::NotStarted(_) => 126,
             Self::Lost => 137,
         }
     }
@@ -152,5 +160,6 @@ mod tests {
     #[test]
     fn an_exit_becomes_the_status_that_a_shell_shows() {
         assert_eq!([Exit::Code(3), Exit::Signal(15), Exit::Lost].map(Exit::code), [3, 143, 137]);
+        assert_eq!([libc::ENOENT, libc::EACCES].map(|why| Exit::NotStarted(why).code()), [127, 126]);
     }
 }

@@ -52,7 +52,7 @@ fn run(control: OwnedFd) -> io::Result<()> {
             return control::send(control.as_fd(), &Report::NotStarted { errno }, &[]);
         }
     };
-    Supervisor::new(control, signals.held, command, ipv6).run()
+    Supervisor::new(control, signals, plan, command, ipv6).run()
 }
 
 type Made = (Vec<OwnedFd>, Signals);
@@ -76,7 +76,7 @@ fn make(plan: &Plan) -> Result<Made, (Step, io::Error)> {
 }
 
 /// Starts the command, if the plan has one. It stays in this session and process group: see [`super::Process`].
-fn spawn(plan: &Plan, mask: SigSet) -> io::Result<Option<u32>> {
+pub(super) fn spawn(plan: &Plan, mask: SigSet) -> io::Result<Option<u32>> {
     let Some((program, arguments)) = plan.command.split_first() else { return Ok(None) };
     if program.as_bytes().is_empty() {
         return Err(io::Error::from_raw_os_error(libc::ENOENT));

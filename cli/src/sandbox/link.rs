@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::control::{self, Exit, Order, Report};
 use super::dialer::Stock;
+use super::process::Run;
 use super::{Plan, SandboxError, kernel, tree};
 
 /// Longest time in which a sandbox must stand; it takes milliseconds.
@@ -61,7 +62,7 @@ pub(super) struct Started {
 /// Where the link's task puts what it hears.
 pub(super) struct Ends {
     pub(super) stock: Arc<Stock>,
-    pub(super) exit: watch::Sender<Option<Exit>>,
+    pub(super) run: watch::Sender<Run>,
     pub(super) listening: watch::Sender<Vec<u16>>,
     /// process handle --orders--> supervisor
     pub(super) orders: mpsc::Receiver<Order>,
@@ -128,7 +129,7 @@ impl Link {
     pub(super) async fn run(mut self, mut ends: Ends) {
         let asked = self.serve(&mut ends).await;
         ends.stock.close();
-        ends.exit.send_if_modified(|exit| exit.replace(exit.unwrap_or(Exit::Lost)).is_none());
+        ends.run.send_if_modified(|run| run.exit.replace(run.exit.unwrap_or(Exit::Lost)).is_none());
         drop(self.socket);
         if !matches!(asked, Ok(true))
             && let Some(namespace) = &self.namespace
@@ -155,8 +156,10 @@ impl Link {
                         exhausted = fds.is_empty();
                         ends.stock.put(fds);
                     }
-                    Some((Report::Ended(exit), _)) => {
-                        ends.exit.send_replace(Some(exit));
+                    Some((Report::Ended(exit), _)) => ends.run.send_modify(|run| run.exit = Some(exit)),
+                    Some((Report::Started { pid }, _)) => ends.run.send_modify(|run| run.started(pid)),
+                    Some((Report::NotStarted { errno }, _)) => {
+                        ends.run.send_modify(|run| run.not_started(errno));
                     }
                     Some((Report::Listening(ports), _)) => {
                         ends.listening.send_replace(ports);

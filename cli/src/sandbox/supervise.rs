@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
@@ -21,7 +22,7 @@ use nix::unistd::{Pid, getpid};
 
 use super::control::{self, Exit, Order, Report};
 use super::listening::Ports;
-use super::{kernel, tree};
+use super::{Plan, inside, kernel, tree};
 
 /// From the request to end to the kill.
 const GRACE: Duration = Duration::from_secs(3);
@@ -58,7 +59,10 @@ pub(super) struct Signals {
 
 pub(super) struct Supervisor {
     control: OwnedFd,
-    signals: SignalFd,
+    signals: Signals,
+    plan: Plan,
+    /// All that runs is being ended, so that the command can be started anew: since when, and with which grace.
+    restart: Option<(Instant, Duration)>,
     /// The command while it runs.
     command: Option<Pid>,
     /// Family of the sockets that are made: IPv6 ones reach both loopback addresses.
@@ -72,13 +76,21 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(control: OwnedFd, signals: SignalFd, command: Option<u32>, ipv6: bool) -> Self {
-        let command = command.and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+    pub(super) fn new(
+        control: OwnedFd,
+        signals: Signals,
+        plan: Plan,
+        command: Option<u32>,
+        ipv6: bool,
+    ) -> Self {
+        let command = command.and_then(pid);
         let family = if ipv6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
         let (listening, arrived) = (Vec::new(), Vec::new());
         Self {
             control,
             signals,
+            plan,
+            restart: None,
             command,
             family,
             ports: Ports::new(),
@@ -99,25 +111,49 @@ impl Supervisor {
 
     fn serve(&mut self) -> io::Result<()> {
         loop {
-            let left = LOOK.saturating_sub(self.looked.elapsed());
+            let mut left = LOOK.saturating_sub(self.looked.elapsed());
             if left.is_zero() {
                 self.look()?;
                 continue;
+            }
+            if self.restart.is_some() {
+                left = left.min(ENDING);
             }
             if self.wait(left)? {
                 let Some((order, _)) = control::receive(self.control.as_fd())? else { return Ok(()) };
                 self.obey(order)?;
             }
             self.take_signals();
-            self.reap();
+            let some_run = self.reap();
+            self.restart(some_run)?;
         }
+    }
+
+    /// Goes on with a restart that was asked for, if one was.
+    fn restart(&mut self, some_run: bool) -> io::Result<()> {
+        let Some((since, grace)) = self.restart else { return Ok(()) };
+        if some_run && since.elapsed() < grace + GIVE_UP {
+            if since.elapsed() >= grace {
+                tree::signal(&tree::descendants(getpid().as_raw()), Signal::SIGKILL);
+            }
+            return Ok(());
+        }
+        self.restart = None;
+        let report = match inside::spawn(&self.plan, self.signals.before) {
+            Ok(started) => {
+                self.command = started.and_then(pid);
+                Report::Started { pid: started.unwrap_or_default() }
+            }
+            Err(error) => Report::NotStarted { errno: error.raw_os_error().unwrap_or(libc::EIO) },
+        };
+        self.report(&report, &[])
     }
 
     /// Waits for an order (`true`), a signal, or the time.
     fn wait(&self, time: Duration) -> io::Result<bool> {
         let mut fds = [
             PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signals.held.as_fd(), PollFlags::POLLIN),
         ];
         // Rounded up: with 0 it would spin for the last millisecond.
         let time = PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::ZERO);
@@ -134,6 +170,11 @@ impl Supervisor {
             Order::Sockets(count) => self.make_sockets(count),
             Order::Signal(number) => {
                 self.signal(number);
+                Ok(())
+            }
+            Order::Restart(grace) => {
+                self.restart.get_or_insert((Instant::now(), Duration::from_millis(grace)));
+                ask_to_end();
                 Ok(())
             }
             Order::PassOn(number) => {
@@ -183,7 +224,7 @@ impl Supervisor {
     }
 
     fn take_signals(&mut self) {
-        while let Ok(Some(info)) = self.signals.read_signal() {
+        while let Ok(Some(info)) = self.signals.held.read_signal() {
             let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok());
             let new = signal.filter(|signal| TO_ALL.contains(signal) && !self.arrived.contains(signal));
             self.arrived.extend(new);
@@ -211,15 +252,13 @@ impl Supervisor {
     fn end(&mut self) {
         let started = Instant::now();
         let own = getpid().as_raw();
-        let processes = tree::descendants(own);
-        tree::signal(&processes, Signal::SIGTERM);
-        tree::signal(&processes, Signal::SIGCONT);
+        ask_to_end();
         while self.reap() && started.elapsed() < GRACE + GIVE_UP {
             if started.elapsed() >= GRACE {
                 // Again and again: what is being killed may have forked meanwhile.
                 tree::signal(&tree::descendants(own), Signal::SIGKILL);
             }
-            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            let mut fds = [PollFd::new(self.signals.held.as_fd(), PollFlags::POLLIN)];
             let _ = poll(&mut fds, PollTimeout::try_from(ENDING).unwrap_or(PollTimeout::ZERO));
             self.take_signals();
         }
@@ -228,4 +267,15 @@ impl Supervisor {
     fn report(&self, report: &Report, fds: &[RawFd]) -> io::Result<()> {
         control::send(self.control.as_fd(), report, fds)
     }
+}
+
+/// All that runs inside; what is stopped could not obey.
+fn ask_to_end() {
+    let processes = tree::descendants(getpid().as_raw());
+    tree::signal(&processes, Signal::SIGTERM);
+    tree::signal(&processes, Signal::SIGCONT);
+}
+
+fn pid(number: u32) -> Option<Pid> {
+    i32::try_from(number).ok().map(Pid::from_raw)
 }

@@ -16,6 +16,7 @@ use tunnel::tasks::Tasks;
 use super::control::ControlError;
 use super::current::Replace;
 use super::reach::reach;
+use super::reload::Reload;
 use super::requests::Requests;
 use super::seat::{Seat, report, visible};
 use super::serve::{Served, serve};
@@ -37,6 +38,8 @@ pub struct Wanted {
     pub command: Vec<OsString>,
     /// Container port → laptop port.
     pub ports: Arc<BTreeMap<u16, u16>>,
+    /// Starts the process anew when its files change.
+    pub reload: Option<Arc<Reload>>,
     /// How long to wait for the process to listen.
     pub wait: Duration,
     /// Where the application's environment is written.

@@ -1,6 +1,7 @@
 //! The developer's process, from the pod's environment to a port that listens, and the paths that it uses.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use tokio::time::{self, Instant};
 use tunnel::message::Env;
@@ -9,6 +10,8 @@ use tunnel::tasks::Tasks;
 
 use super::attach::{Ended, Wanted};
 use super::current::Current;
+use super::gate::Gate;
+use super::reload::Live;
 use super::requests::{Requests, Way};
 use super::{Context, dns, env, expose, outbound, process};
 use crate::error::{Exit, Failure};
@@ -43,8 +46,23 @@ pub async fn serve(
     step.done(&format!("{} variables", application.len()));
 
     let all = env::of_the_process(&application, &context.cluster.namespace, &wanted.target, &wanted.session);
+    if let Some(reload) = &wanted.reload {
+        reload.begun(&context.output).await;
+    }
     let (way, process) = run_process(context, wanted, &pod_env, all, current, tasks).await?;
-    let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), board: context.board.clone() };
+    let (gate, board) = (Gate::new(), context.board.clone());
+    let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), gate: gate.clone(), board };
+    if let (Some(reload), Some(process)) = (&wanted.reload, &process) {
+        let live = Live {
+            starter: process.starter(),
+            way: way.clone(),
+            ports: wanted.ports.values().copied().collect(),
+            gate,
+            board: context.board.clone(),
+            output: context.output.clone(),
+        };
+        tasks.spawn_until_stopped(Arc::clone(reload).run(live));
+    }
     await_ports(context, wanted, &way, process.as_ref()).await?;
     Ok(Served { requests, process })
 }
@@ -120,7 +138,8 @@ async fn await_ports(
             told = others;
         }
         tokio::select! {
-            exit = process.wait() => {
+            // One that is started anew may listen yet.
+            exit = process.wait(), if wanted.reload.is_none() => {
                 return Err(Ended::Process(exit));
             }
             changed = time::timeout_at(deadline, listening.changed()) => {

@@ -96,6 +96,16 @@ impl Rules {
         Self { top, folder: relative, folders: HashMap::new(), common }
     }
 
+    /// The top of the repository; without one, the folder.
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// Folders above whose files of rules count, too.
+    pub fn above(&self) -> Vec<PathBuf> {
+        self.folder.ancestors().skip(1).map(|above| self.top.join(above)).collect()
+    }
+
     /// What becomes of `path`, which is relative to the folder.
     pub fn decide(&mut self, path: &Path, is_folder: bool) -> Verdict {
         let parts: Vec<_> = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();

@@ -10,6 +10,7 @@ mod ending;
 mod files;
 mod inside;
 mod outbound;
+mod restart;
 mod rights;
 mod terminal;
 

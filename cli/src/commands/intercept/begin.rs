@@ -28,6 +28,7 @@ pub(super) fn status(
         phase: Phase::Attaching,
         link: Link::Connecting,
         process: Process::None,
+        restarts: 0,
         serving: Serving::Originals { why: "attaching".into() },
         unavailable,
         ports: ports

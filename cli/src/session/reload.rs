@@ -1,0 +1,239 @@
+//! Reload: what is saved runs. The process of a session with `--watch` is started anew when its files change.
+//!
+//! Commands for the changed files run first, beside the process that still serves: one that fails leaves it as it was.
+//! While the process is being started, requests wait at the [`Gate`]. A process that ends stays ended, in view, until the
+//! next save.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+use tunnel::status::{Process, Serving};
+use tunnel::tasks::Tasks;
+
+use super::gate::Gate;
+use super::requests::Way;
+use super::status::Board;
+use crate::output::Output;
+use crate::sandbox::{Exit, Starter};
+use crate::watch::circle::Circle;
+use crate::watch::on_change::OnChange;
+use crate::watch::{Batch, Notice, Watch};
+
+/// Commands whose output is what they are run for are run so often for one save.
+const ROUNDS: usize = 5;
+/// Between two looks whether the process listens, at first and later.
+const LOOK: Duration = Duration::from_millis(2);
+const LATER: Duration = Duration::from_millis(50);
+/// A process that needs longer is not waited for by requests any more.
+const LISTEN: Duration = Duration::from_secs(60);
+
+/// What is followed, and what is done about it.
+pub struct Reload {
+    /// The folder.
+    pub watch: Watch,
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Commands that run first, in this order.
+    pub on_change: Vec<OnChange>,
+    /// How long the process may take to end.
+    pub grace: Duration,
+}
+
+/// The process that is started anew.
+pub struct Live {
+    /// Starts it.
+    pub starter: Starter,
+    /// The way to its ports.
+    pub way: Way,
+    /// Its ports on the laptop.
+    pub ports: Vec<u16>,
+    /// Where requests wait meanwhile.
+    pub gate: Gate,
+    /// Where state goes.
+    pub board: Board,
+    /// Where words go.
+    pub output: Output,
+}
+
+impl Reload {
+    /// Waits until the folder has been read: what changes from now on is noticed.
+    pub async fn begun(&self, output: &Output) {
+        let step = output.step("watch", &format!("reading {}", self.folder.display()));
+        loop {
+            for notice in self.watch.next().await.notices {
+                match notice {
+                    Notice::Follows { .. } => return step.done(&notice.to_string()),
+                    notice => output.warn(&notice.to_string()),
+                }
+            }
+        }
+    }
+
+    /// Starts the process anew whenever it has to be, until dropped; the process goes on then. Commands that run are killed.
+    pub async fn run(self: Arc<Self>, live: Live) {
+        let mut pending = BTreeSet::new();
+        let mut circle = Circle::default();
+        let mut started = Instant::now();
+        let mut served = BTreeSet::new();
+        // Dropped with the next start.
+        let mut _opening = Tasks::default();
+        let mut ended = false;
+        loop {
+            let batch = tokio::select! {
+                batch = self.watch.next() => batch,
+                exit = live.starter.ended(), if !ended => {
+                    ended = true;
+                    live.ended(exit);
+                    continue;
+                }
+            };
+            let saved = Instant::now();
+            let mut fresh = live.relevant(batch);
+            fresh.retain(|path| circle.counts(path));
+            for path in circle.changed(&fresh, started.elapsed()) {
+                fresh.remove(&path);
+                live.output.warn(&format!(
+                    "{} changes whenever the process starts, and does not count any more; put it into .devbridgeignore",
+                    path.display()
+                ));
+            }
+            if fresh.is_empty() {
+                continue;
+            }
+            live.output.state(&format!("{} changed", names(&fresh)));
+            pending.extend(fresh);
+            if let Err(why) = self.commands(&mut pending, &live).await {
+                live.output.state(&format!("{why}; the process goes on as it was"));
+                continue;
+            }
+            pending.clear();
+            started = Instant::now();
+            _opening = live.restart(self.grace, saved, &mut served).await;
+            ended = false;
+        }
+    }
+
+    /// Runs the commands for what is pending, and for what they write in turn.
+    async fn commands(&self, pending: &mut BTreeSet<PathBuf>, live: &Live) -> Result<(), String> {
+        let mut fresh = pending.clone();
+        for round in 0..=ROUNDS {
+            let due = self.on_change.iter().filter(|on| fresh.iter().any(|path| on.is_for(path)));
+            let due: Vec<_> = due.collect();
+            if due.is_empty() {
+                return Ok(());
+            }
+            if round == ROUNDS {
+                let command = due.first().map(|on| on.command.as_str()).unwrap_or_default();
+                live.output
+                    .warn(&format!("`{command}` changes the files that it is run for each time; going on"));
+                return Ok(());
+            }
+            for on in due {
+                live.output.say(&format!("running `{}`", on.command));
+                let took = on.run(&self.folder).await.map_err(|error| crate::error::chain(&error))?;
+                live.output.say(&format!("`{}` took {:.1} s", on.command, took.as_secs_f64()));
+            }
+            fresh = live.relevant(self.watch.now().await);
+            pending.extend(fresh.iter().cloned());
+        }
+        Ok(())
+    }
+}
+
+impl Live {
+    /// Files whose contents changed; says what else there is to say.
+    fn relevant(&self, batch: Batch) -> BTreeSet<PathBuf> {
+        for notice in batch.notices {
+            self.output.warn(&notice.to_string());
+        }
+        let changes =
+            batch.changes.into_iter().filter(|(_, change)| change.matters() && change.is_of_a_file());
+        changes.map(|(path, _)| path).collect()
+    }
+
+    fn ended(&self, exit: Exit) {
+        let code = exit.code();
+        self.board.process(Process::Exited { code: i32::from(code) });
+        self.gate.open_all();
+        self.board.serving(Serving::Originals {
+            why: format!("the process ended with {code} and starts again with the next save"),
+        });
+    }
+
+    /// Ends the process and starts it; the tasks open the gate when it listens on the ports that it served before.
+    async fn restart(&self, grace: Duration, saved: Instant, served: &mut BTreeSet<u16>) -> Tasks {
+        let tasks = Tasks::default();
+        let listening = self.board.read().ports.into_iter().filter(|port| port.listening);
+        served.extend(listening.map(|port| port.laptop));
+        let ports = if served.is_empty() { self.ports.iter().copied().collect() } else { served.clone() };
+        self.gate.close(ports.iter().copied());
+        match self.starter.restart(grace).await {
+            Ok(pid) => {
+                self.board.change(|session| session.restarts += 1);
+                self.board.process(Process::Running { pid });
+                let (way, gate, board) = (self.way.clone(), self.gate.clone(), self.board.clone());
+                let (output, starter) = (self.output.clone(), self.starter.clone());
+                tasks.spawn_until_stopped(async move {
+                    let opened = open(&way, &gate, ports);
+                    let opened = tokio::select! {
+                        opened = time::timeout(LISTEN, opened) => opened.is_ok(),
+                        // Told by who started it.
+                        _ = starter.ended() => return,
+                    };
+                    gate.open_all();
+                    if opened {
+                        board.serving(Serving::Laptop);
+                        output.state(&format!(
+                            "process {pid} listens, {} ms after the save",
+                            saved.elapsed().as_millis()
+                        ));
+                    }
+                });
+            }
+            Err(Exit::Lost) => self.gate.open_all(),
+            Err(exit) => self.ended(exit),
+        }
+        tasks
+    }
+}
+
+/// Opens the gate of each port as soon as the process listens on it.
+async fn open(way: &Way, gate: &Gate, mut ports: BTreeSet<u16>) {
+    let started = Instant::now();
+    loop {
+        for port in ports.clone() {
+            if way.dial(port).await.is_ok() {
+                gate.open(port);
+                ports.remove(&port);
+            }
+        }
+        if ports.is_empty() {
+            return;
+        }
+        time::sleep(if started.elapsed() < LISTEN / 12 { LOOK } else { LATER }).await;
+    }
+}
+
+/// `src/main.rs and 3 more`.
+fn names(paths: &BTreeSet<PathBuf>) -> String {
+    let first = paths.first().map(|path| Path::display(path).to_string()).unwrap_or_default();
+    match paths.len() {
+        0 | 1 => first,
+        more => format!("{first} and {} more", more - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_changed_files_are_one_line() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect();
+        assert_eq!(names(&paths(&["a"])), "a");
+        assert_eq!(names(&paths(&["c", "a", "b"])), "a and 2 more");
+    }
+}
