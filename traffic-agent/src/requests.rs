@@ -128,6 +128,15 @@ async fn serve(agent: &Agent, mut caller: Caller) {
                 next = if leg.laptop().is_some() { Next::Other } else { Next::Original };
                 leg.reset();
                 caller.give_again();
+                if next == Next::Other && caller.exchange.between() {
+                    // Nothing is owed to it yet; what it sends from now on is kept.
+                    caller.kept.begin();
+                    caller.fruitless += 1;
+                    if caller.fruitless >= relay::FRUITLESS {
+                        // That process accepts, and ends what it has accepted.
+                        next = Next::Original;
+                    }
+                }
             }
             Ended::Parked => {
                 // The next request must not wait for it.

@@ -25,7 +25,7 @@ const READ: usize = 128 << 10;
 /// Shortest time between two questions whether the laptop's process is there again, for one connection.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Most servers in a row that may end a connection before a byte has passed.
-const FRUITLESS: u8 = 3;
+pub(super) const FRUITLESS: u8 = 3;
 
 /// How relaying ended.
 #[derive(Debug, PartialEq, Eq)]

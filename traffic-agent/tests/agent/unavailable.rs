@@ -62,6 +62,21 @@ async fn a_kept_connection_waits_for_a_process_that_restarts() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_asked_nothing_yet_waits_for_a_process_that_restarts() {
+    let (rig, original, process) =
+        (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
+    let laptop = Laptop::armed_with(&rig, process.addr, &[original.addr], LONG).await;
+    let mut early = Caller::connect(rig.callers).await;
+    let mut counters = laptop.counters.clone();
+    within("it is open", counters.wait_for(|counters| counters.open == 1)).await.unwrap();
+    let addr = process.kill().await;
+    within("it is not", counters.wait_for(|counters| counters.open == 0)).await.unwrap();
+    let (_server, answer) = tokio::join!(start_later(addr), early.ask("POST", "1"));
+    assert_eq!(answer, "laptop POST 1");
+    assert_eq!(original.answered(), 0);
+}
+
+#[tokio::test]
 async fn a_held_request_is_answered_by_the_laptop_that_is_heard_again() {
     let (rig, original, process) =
         (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
