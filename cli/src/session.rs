@@ -3,7 +3,7 @@
 //! Each path has its file: [`requests`], [`outbound`], [`dns`], [`mod@env`], [`status`]. [`control`] speaks with the
 //! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
 //! originals are, [`reach`] finds the way to the agent, [`seat`] is the session's place there, [`expose`] shows the
-//! process's ports on the laptop, [`reload`] starts it anew when its files change, with requests waiting at the [`gate`], [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
+//! process's ports on the laptop, [`reload`] starts it anew when its files change, [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
 //! [`mod@leave`] put them together and take them apart; [`follow`] keeps them together while agents and Services come
 //! and go, and [`mod@over`] tells when nothing is left to keep.
 
@@ -14,7 +14,6 @@ pub mod dns;
 pub mod env;
 pub mod expose;
 pub mod follow;
-pub mod gate;
 pub mod keep;
 pub mod lead;
 pub mod leave;

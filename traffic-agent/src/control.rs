@@ -76,7 +76,7 @@ async fn serve(
 ) {
     let tasks = Tasks::default();
     let (control, controls) = oneshot::channel();
-    tasks.spawn_until_stopped(streams::accept(Arc::clone(&agent), connection.clone(), control));
+    tasks.spawn_until_stopped(streams::accept(Arc::clone(&agent), number, connection.clone(), control));
     let control = async {
         match time::timeout(GREETING, controls).await {
             Ok(Ok(flow)) => {
@@ -210,9 +210,8 @@ impl<'a> Session<'a> {
         // that say that the laptop's end works.
         let heard = self.heard.max(self.connection.heard().min(self.heard + LATE));
         let (condition, again) = judge(Instant::now(), heard, link);
-        if laptop.condition() != condition {
+        if laptop.set(condition) {
             info!(session = self.number, ?condition, "laptop");
-            laptop.set(condition);
         }
         again
     }

@@ -25,6 +25,8 @@ pub(crate) enum Condition {
     Up,
     /// Its carrier is gone, but not for long: wait, the next one may be there in a moment.
     Wavering,
+    /// Its process is being started anew.
+    Paused,
     /// No, until it is heard again.
     Silent,
     /// No, for good: it is leaving or gone.
@@ -38,48 +40,100 @@ pub(crate) struct Laptop {
     /// What callers get while it does not serve.
     unavailable: Unavailable,
     connection: Connection,
+    /// What the link and the pings say, and how many pauses there are.
+    judged: Mutex<(Condition, usize)>,
+    /// What follows from both.
     condition: watch::Sender<Condition>,
-    open: watch::Sender<u64>,
+    flows: watch::Sender<Flows>,
+}
+
+/// How many flows are open to a laptop.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flows {
+    open: u64,
+    /// Of these, those that nobody can end between two exchanges.
+    staying: u64,
 }
 
 impl Laptop {
     pub(crate) fn new(session: u64, connection: Connection, unavailable: Unavailable) -> Arc<Self> {
-        let (condition, open) = (watch::Sender::new(Condition::Up), watch::Sender::new(0));
-        Arc::new(Self { session, unavailable, connection, condition, open })
+        let (condition, flows) = (watch::Sender::new(Condition::Up), watch::Sender::new(Flows::default()));
+        let judged = Mutex::new((Condition::Up, 0));
+        Arc::new(Self { session, unavailable, connection, judged, condition, flows })
     }
 
     pub(crate) fn condition(&self) -> Condition {
         *self.condition.borrow()
     }
 
-    /// Changes the condition; [`Condition::Leaving`] is final.
-    pub(crate) fn set(&self, condition: Condition) {
-        self.condition.send_if_modified(|now| {
-            let changes = *now != condition && *now != Condition::Leaving;
-            if changes {
-                *now = condition;
-            }
-            changes
-        });
+    /// Changes what is judged; [`Condition::Leaving`] is final. Whether it is another one.
+    pub(crate) fn set(&self, condition: Condition) -> bool {
+        let before = self.judged().0;
+        let changes = before != condition && before != Condition::Leaving;
+        if changes {
+            self.publish(|(judged, _)| *judged = condition);
+        }
+        changes
+    }
+
+    /// No requests go there until what this gives is dropped.
+    fn pause(self: &Arc<Self>) -> Pause {
+        self.publish(|(_, pauses)| *pauses += 1);
+        Pause { laptop: Arc::clone(self) }
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut (Condition, usize))) {
+        let mut judged = self.judged();
+        change(&mut judged);
+        let condition = match *judged {
+            (Condition::Up | Condition::Wavering, 1..) => Condition::Paused,
+            (condition, _) => condition,
+        };
+        // Under the lock, so that the newest is the last.
+        self.condition.send_if_modified(|now| std::mem::replace(now, condition) != condition);
+    }
+
+    fn judged(&self) -> MutexGuard<'_, (Condition, usize)> {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Flows that are open to it.
     pub(crate) fn open(&self) -> u64 {
-        *self.open.borrow()
+        self.flows.borrow().open
     }
 
     /// Waits until no flow to it is open. Cancel safe.
     pub(crate) async fn drained(&self) {
         // The sender is in `self`.
-        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+        let _ = self.flows.subscribe().wait_for(|flows| flows.open == 0).await;
     }
 
     /// A place for one flow, unless the laptop takes none now.
     fn enter(self: &Arc<Self>) -> Option<Seat> {
-        self.open.send_modify(|open| *open += 1);
-        let seat = Seat { condition: self.condition.subscribe(), laptop: Arc::clone(self) };
+        self.flows.send_modify(|flows| flows.open += 1);
+        let seat = Seat { condition: self.condition.subscribe(), laptop: Arc::clone(self), stays: false };
         // After counting, so that whoever sets `Leaving` and then looks at the count sees this flow.
         (seat.condition() == Condition::Up).then_some(seat)
+    }
+}
+
+/// Its process is being started anew; until dropped.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    laptop: Arc<Laptop>,
+}
+
+impl Pause {
+    /// Waits until no request is under way; what is no exchange of HTTP/1.x is not waited for. Cancel safe.
+    pub(crate) async fn drained(&self) {
+        // The sender is in `self.laptop`.
+        let _ = self.laptop.flows.subscribe().wait_for(|flows| flows.open <= flows.staying).await;
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        self.laptop.publish(|(_, pauses)| *pauses = pauses.saturating_sub(1));
     }
 }
 
@@ -88,6 +142,7 @@ impl Laptop {
 pub(crate) struct Seat {
     laptop: Arc<Laptop>,
     condition: watch::Receiver<Condition>,
+    stays: bool,
 }
 
 impl Seat {
@@ -109,6 +164,13 @@ impl Seat {
         let _ = self.condition.wait_for(|condition| *condition == Condition::Silent).await;
     }
 
+    /// Nobody can tell any more where its requests end.
+    pub(crate) fn stays(&mut self) {
+        if !std::mem::replace(&mut self.stays, true) {
+            self.laptop.flows.send_modify(|flows| flows.staying += 1);
+        }
+    }
+
     /// Waits for the next change of the condition. Cancel safe.
     pub(crate) async fn changed(&mut self) {
         // The sender is in `self.laptop`.
@@ -118,7 +180,10 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.laptop.open.send_modify(|open| *open = open.saturating_sub(1));
+        self.laptop.flows.send_modify(|flows| {
+            flows.open = flows.open.saturating_sub(1);
+            flows.staying = flows.staying.saturating_sub(u64::from(self.stays));
+        });
     }
 }
 
@@ -166,6 +231,11 @@ impl Desk {
         }
     }
 
+    /// Pauses the laptop of `session`, if that is in charge.
+    pub(crate) fn pause(&self, session: u64) -> Option<Pause> {
+        self.current().as_ref().filter(|laptop| laptop.session == session).map(Laptop::pause)
+    }
+
     /// The session to which a request would go at once.
     pub(crate) fn serving(&self) -> Option<u64> {
         let current = self.current();
@@ -177,9 +247,9 @@ impl Desk {
         self.current().as_ref().map(|laptop| laptop.unavailable)
     }
 
-    /// A place at the laptop for a new request; `None` when originals must serve it. Waits while the laptop
-    /// wavers, [`SILENCE`] at most. Cancel safe.
-    pub(crate) async fn choose(&self) -> Option<Seat> {
+    /// A place at the laptop for a request that came at `since`; `None` when it takes none now. Waits while the laptop
+    /// wavers, and while it is paused if callers are held, [`SILENCE`] at most. Cancel safe.
+    pub(crate) async fn choose(&self, since: Instant) -> Option<Seat> {
         let deadline = Instant::now() + SILENCE;
         loop {
             let laptop = self.current().clone()?;
@@ -193,6 +263,13 @@ impl Desk {
                 }
                 Condition::Wavering => {
                     if time::timeout_at(deadline, condition.changed()).await.is_err() {
+                        return None;
+                    }
+                }
+                Condition::Paused => {
+                    let Unavailable::Hold { millis } = laptop.unavailable else { return None };
+                    let held = since + Duration::from_millis(millis.into());
+                    if time::timeout_at(deadline.min(held), condition.changed()).await.is_err() {
                         return None;
                     }
                 }

@@ -43,6 +43,10 @@ pub enum Open {
     /// agent → laptop: answered by a [`Reply`] from the laptop end itself, without its process. It proves
     /// that the whole data path works before requests are taken.
     Probe,
+    /// laptop → agent: its process is about to be started anew. While this stream is open no request goes to the laptop, and
+    /// connections between two exchanges leave it; answered by [`Reply::Accepted`] when no flow to the laptop is open any
+    /// more. Ends with the stream.
+    Pause,
 }
 
 /// What became of an [`Open::Request`], [`Open::Outbound`] or [`Open::Probe`]. After `Accepted` the stream

@@ -1,8 +1,8 @@
 //! Reload: what is saved runs. The process of a session with `--watch` is started anew when its files change.
 //!
 //! Commands for the changed files run first, beside the process that still serves: one that fails leaves it as it was.
-//! While the process is being started, requests wait at the [`Gate`]. A process that ends stays ended, in view, until the
-//! next save.
+//! Before the process ends the agent takes its callers back, each between two requests, and gives them to the next one when
+//! that listens: so not even a POST is lost. A process that ends by itself stays ended, in view, until the next save.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{self, Instant};
+use tunnel::message::{MAX_OPEN, Open, Reply};
 use tunnel::status::{Process, Serving};
 use tunnel::tasks::Tasks;
+use tunnel::{Flow, Priority};
 
-use super::gate::Gate;
+use super::current::Current;
 use super::requests::Way;
 use super::status::Board;
 use crate::output::Output;
@@ -24,6 +26,9 @@ use crate::watch::{Batch, Notice, Watch};
 
 /// Commands whose output is what they are run for are run so often for one save.
 const ROUNDS: usize = 5;
+/// For so long requests under way may keep the old process from being asked to end. A longer one gets what the process gives
+/// it within its grace.
+const UNDER_WAY: Duration = Duration::from_millis(250);
 /// Between two looks whether the process listens, at first and later.
 const LOOK: Duration = Duration::from_millis(2);
 const LATER: Duration = Duration::from_millis(50);
@@ -50,8 +55,8 @@ pub struct Live {
     pub way: Way,
     /// Its ports on the laptop.
     pub ports: Vec<u16>,
-    /// Where requests wait meanwhile.
-    pub gate: Gate,
+    /// The way to the agent, which holds requests meanwhile.
+    pub current: Current,
     /// Where state goes.
     pub board: Board,
     /// Where words go.
@@ -157,34 +162,32 @@ impl Live {
     fn ended(&self, exit: Exit) {
         let code = exit.code();
         self.board.process(Process::Exited { code: i32::from(code) });
-        self.gate.open_all();
         self.board.serving(Serving::Originals {
             why: format!("the process ended with {code} and starts again with the next save"),
         });
     }
 
-    /// Ends the process and starts it; the tasks open the gate when it listens on the ports that it served before.
+    /// Ends the process and starts it; the tasks let requests come when it listens on the ports that it served before.
     async fn restart(&self, grace: Duration, saved: Instant, served: &mut BTreeSet<u16>) -> Tasks {
         let tasks = Tasks::default();
         let listening = self.board.read().ports.into_iter().filter(|port| port.listening);
         served.extend(listening.map(|port| port.laptop));
         let ports = if served.is_empty() { self.ports.iter().copied().collect() } else { served.clone() };
-        self.gate.close(ports.iter().copied());
+        let paused = self.pause().await;
         match self.starter.restart(grace).await {
             Ok(pid) => {
                 self.board.change(|session| session.restarts += 1);
                 self.board.process(Process::Running { pid });
-                let (way, gate, board) = (self.way.clone(), self.gate.clone(), self.board.clone());
+                let (way, board) = (self.way.clone(), self.board.clone());
                 let (output, starter) = (self.output.clone(), self.starter.clone());
                 tasks.spawn_until_stopped(async move {
-                    let opened = open(&way, &gate, ports);
-                    let opened = tokio::select! {
-                        opened = time::timeout(LISTEN, opened) => opened.is_ok(),
+                    let listens = tokio::select! {
+                        listens = time::timeout(LISTEN, listens(&way, ports)) => listens.is_ok(),
                         // Told by who started it.
                         _ = starter.ended() => return,
                     };
-                    gate.open_all();
-                    if opened {
+                    drop(paused);
+                    if listens {
                         board.serving(Serving::Laptop);
                         output.state(&format!(
                             "process {pid} listens, {} ms after the save",
@@ -193,20 +196,30 @@ impl Live {
                     }
                 });
             }
-            Err(Exit::Lost) => self.gate.open_all(),
+            Err(Exit::Lost) => {}
             Err(exit) => self.ended(exit),
         }
         tasks
     }
+
+    /// Has the agent send nothing until what this gives is dropped; returns when nothing is under way any more, or that takes
+    /// too long. Without a way to the agent nothing comes either.
+    async fn pause(&self) -> Option<Flow> {
+        let mut current = self.current.clone();
+        let deadline = Instant::now() + UNDER_WAY;
+        let opened = time::timeout_at(deadline, current.open(&Open::Pause, Priority::Control)).await;
+        let mut flow = opened.ok()?.ok()?;
+        let _ = time::timeout_at(deadline, flow.recv.message::<Reply>(MAX_OPEN)).await;
+        Some(flow)
+    }
 }
 
-/// Opens the gate of each port as soon as the process listens on it.
-async fn open(way: &Way, gate: &Gate, mut ports: BTreeSet<u16>) {
+/// Waits until the process listens on all ports.
+async fn listens(way: &Way, mut ports: BTreeSet<u16>) {
     let started = Instant::now();
     loop {
         for port in ports.clone() {
             if way.dial(port).await.is_ok() {
-                gate.open(port);
                 ports.remove(&port);
             }
         }

@@ -17,7 +17,6 @@ use tunnel::status::Serving;
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, Flow, Incoming};
 
-use super::gate::Gate;
 use super::status::Board;
 use crate::sandbox;
 
@@ -63,8 +62,6 @@ pub struct Requests {
     pub way: Way,
     /// Container port → laptop port.
     pub ports: Arc<BTreeMap<u16, u16>>,
-    /// Where requests wait while the process is started anew.
-    pub gate: Gate,
     /// Where state goes.
     pub board: Board,
 }
@@ -100,9 +97,6 @@ impl Requests {
         let Some(laptop) = self.ports.get(&port).copied() else {
             return answer(flow, Reply::Refused(Refusal::NotListening)).await;
         };
-        if !self.gate.passed(laptop).await {
-            return answer(flow, Reply::Refused(Refusal::NotListening)).await;
-        }
         let tcp = match self.way.dial(laptop).await {
             Ok(tcp) => tcp,
             Err(error) => {

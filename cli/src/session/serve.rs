@@ -10,7 +10,6 @@ use tunnel::tasks::Tasks;
 
 use super::attach::{Ended, Wanted};
 use super::current::Current;
-use super::gate::Gate;
 use super::reload::Live;
 use super::requests::{Requests, Way};
 use super::{Context, dns, env, expose, outbound, process};
@@ -50,14 +49,13 @@ pub async fn serve(
         reload.begun(&context.output).await;
     }
     let (way, process) = run_process(context, wanted, &pod_env, all, current, tasks).await?;
-    let (gate, board) = (Gate::new(), context.board.clone());
-    let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), gate: gate.clone(), board };
+    let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), board: context.board.clone() };
     if let (Some(reload), Some(process)) = (&wanted.reload, &process) {
         let live = Live {
             starter: process.starter(),
             way: way.clone(),
             ports: wanted.ports.values().copied().collect(),
-            gate,
+            current: current.clone(),
             board: context.board.clone(),
             output: context.output.clone(),
         };

@@ -1,4 +1,4 @@
-//! The streams that a laptop opens: outbound, dns, env, and the one for control.
+//! The streams that a laptop opens: outbound, dns, env, pauses, and the one for control.
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 use tracing::{debug, warn};
 use tunnel::{
     Connection, Flow, Incoming, StreamError,
-    message::{MAX_MESSAGE, Open},
+    message::{MAX_MESSAGE, MAX_OPEN, Open, Reply},
     tasks::Tasks,
 };
 
@@ -22,13 +22,18 @@ const QUESTION: Duration = Duration::from_secs(10);
 const ETC: &str = "/etc";
 
 /// Accepts streams until the session is over; their tasks end with it. The first control stream is handed over.
-pub(super) async fn accept(agent: Arc<Agent>, connection: Connection, control: oneshot::Sender<Flow>) {
+pub(super) async fn accept(
+    agent: Arc<Agent>,
+    session: u64,
+    connection: Connection,
+    control: oneshot::Sender<Flow>,
+) {
     let tasks = Tasks::default();
     let control = Arc::new(std::sync::Mutex::new(Some(control)));
     while let Some(incoming) = connection.accept().await {
         let (agent, control) = (Arc::clone(&agent), Arc::clone(&control));
         tasks.spawn_until_stopped(async move {
-            if let Err(error) = serve(&agent, incoming, &control).await {
+            if let Err(error) = serve(&agent, session, incoming, &control).await {
                 debug!(%error, "a stream of the laptop failed");
             }
         });
@@ -37,7 +42,12 @@ pub(super) async fn accept(agent: Arc<Agent>, connection: Connection, control: o
 
 type Control = std::sync::Mutex<Option<oneshot::Sender<Flow>>>;
 
-async fn serve(agent: &Agent, incoming: Incoming, control: &Control) -> Result<(), StreamError> {
+async fn serve(
+    agent: &Agent,
+    session: u64,
+    incoming: Incoming,
+    control: &Control,
+) -> Result<(), StreamError> {
     let (open, mut flow) = incoming.header().await?;
     match open {
         Open::Control => {
@@ -57,8 +67,32 @@ async fn serve(agent: &Agent, incoming: Incoming, control: &Control) -> Result<(
             flow.send.message(&env, MAX_MESSAGE).await?;
             flow.send.finish();
         }
+        Open::Pause => pause(agent, session, &mut flow).await?,
         Open::Request { .. } | Open::Probe => debug!(?open, "not for an agent"),
     }
+    Ok(())
+}
+
+/// Keeps requests from the laptop of `session` until it ends the stream.
+async fn pause(agent: &Agent, session: u64, flow: &mut Flow) -> Result<(), StreamError> {
+    let paused = agent.desk.pause(session);
+    let drained = async {
+        if let Some(paused) = &paused {
+            paused.drained().await;
+        }
+    };
+    let Flow { send, recv } = flow;
+    // Nothing is to come but the end.
+    let mut byte = [0];
+    let ended = recv.read(&mut byte);
+    tokio::pin!(ended);
+    tokio::select! {
+        () = drained => {}
+        _ = &mut ended => return Ok(()),
+    }
+    send.message(&Reply::Accepted, MAX_OPEN).await?;
+    let _ = ended.await;
+    send.finish();
     Ok(())
 }
 

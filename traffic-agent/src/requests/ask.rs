@@ -42,7 +42,7 @@ pub(super) async fn ask(agent: &Agent, caller: &mut Caller) -> Asked {
     let started = Instant::now();
     let mut held: Option<SemaphorePermit<'_>> = None;
     loop {
-        if let Some(seat) = agent.desk.choose().await {
+        if let Some(seat) = agent.desk.choose(started).await {
             caller.asked = Some((seat.session(), Instant::now()));
             match offer(caller, seat).await {
                 Offered::Taken(leg) => {

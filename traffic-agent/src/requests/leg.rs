@@ -80,6 +80,13 @@ impl Leg {
         }
     }
 
+    /// Nobody can tell any more where the requests on it end.
+    pub(super) fn stays(&mut self) {
+        if let Self::Laptop { seat, .. } = self {
+            seat.stays();
+        }
+    }
+
     pub(super) fn parts(&mut self) -> Parts<'_> {
         match self {
             Self::Laptop { flow, seat } => Parts {

@@ -236,12 +236,17 @@ impl Course {
         }
         if !self.leg_ended {
             match leg.laptop() {
-                Some(Condition::Silent | Condition::Leaving) if state == State::Idle && !caller.ended => {
+                Some(Condition::Silent | Condition::Leaving | Condition::Paused)
+                    if state == State::Idle && !caller.ended =>
+                {
                     return Some(Ended::Parked);
                 }
-                Some(Condition::Silent | Condition::Leaving) if state == State::Fresh && !caller.ended => {
+                Some(Condition::Silent | Condition::Leaving | Condition::Paused)
+                    if state == State::Fresh && !caller.ended =>
+                {
                     return Some(Ended::Given);
                 }
+                Some(Condition::Paused) if state == State::Opaque => leg.stays(),
                 Some(Condition::Silent) if caller.can_give_again() => return Some(Ended::Given),
                 // What is in the middle of its bytes survives an outage; a question gets an end.
                 Some(Condition::Silent) if caller.exchange.awaits() => return Some(Ended::Reset),

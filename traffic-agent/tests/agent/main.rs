@@ -16,6 +16,7 @@ mod load;
 mod opaque;
 mod outage;
 mod outbound;
+mod pause;
 mod process;
 mod requests;
 mod rig;
