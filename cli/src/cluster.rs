@@ -25,6 +25,7 @@ pub mod portforward;
 pub mod preflight;
 pub mod record;
 pub mod repair;
+mod stand_in;
 pub mod start;
 pub mod target;
 pub mod watch;

@@ -19,6 +19,7 @@ use tunnel::identity::PublicKey;
 
 use super::names::{AGENT, AGENT_KEY, DEVBRIDGE, MANAGED_BY, TARGET, hex};
 use super::parts;
+use super::stand_in;
 use super::target::Target;
 
 /// Where the agent's own files are mounted; a path that no image uses.
@@ -85,13 +86,10 @@ pub fn build(target: &Target, bootstrap: &str, parts: &[String], nodes: &BTreeSe
     annotations.retain(|key, _| !key.starts_with("prometheus.io/"));
 
     pod_wide(&mut spec, &target.names.agent, nodes, &target.ports(), &mut dropped);
-    let gone = drop_claims(&mut spec, &mut dropped);
+    stand_in::without_claims(&mut spec, &mut dropped);
     for container in &mut spec.containers {
         for port in container.ports.iter_mut().flatten() {
             port.host_port = None;
-        }
-        if let Some(mounts) = &mut container.volume_mounts {
-            mounts.retain(|mount| !gone.contains(&mount.name));
         }
     }
     let mut container_name = String::new();
@@ -133,31 +131,7 @@ fn pod_wide(
 ) {
     spec.restart_policy = Some("Always".into());
     spec.termination_grace_period_seconds = Some(GRACE_SECONDS);
-    spec.readiness_gates = None;
-    spec.scheduling_gates = None;
-    spec.topology_spread_constraints = None;
-    spec.active_deadline_seconds = None;
-    spec.hostname = None;
-    spec.subdomain = None;
-    spec.node_name = None;
-    spec.ephemeral_containers = None;
-    if spec.host_network.take() == Some(true) {
-        dropped.push("hostNetwork".into());
-    }
-    spec.host_pid = None;
-    spec.host_ipc = None;
-    // Native sidecars are part of how the pod works; the rest prepared files for the process.
-    if let Some(init) = &mut spec.init_containers {
-        let sidecar = |container: &Container| container.restart_policy.as_deref() == Some("Always");
-        let gone: Vec<_> = init.iter().filter(|c| !sidecar(c)).map(|c| c.name.clone()).collect();
-        init.retain(sidecar);
-        if !gone.is_empty() {
-            dropped.push(format!("init containers: {}", gone.join(", ")));
-        }
-        if init.is_empty() {
-            spec.init_containers = None;
-        }
-    }
+    stand_in::untie(spec, dropped);
     placing::place(spec, agent, nodes);
     // Allowed by Pod Security restricted: a "safe" sysctl, namespaced to the pod (KEP-34).
     if ports.iter().any(|port| *port < 1024) {
@@ -167,21 +141,6 @@ fn pod_wide(
         sysctls.retain(|sysctl| sysctl.name != name);
         sysctls.push(Sysctl { name: name.into(), value: "0".into() });
     }
-}
-
-/// A claim may have a single writer, and that is the original.
-fn drop_claims(spec: &mut PodSpec, dropped: &mut Vec<String>) -> BTreeSet<String> {
-    let mut gone = BTreeSet::new();
-    if let Some(volumes) = &mut spec.volumes {
-        let claim = |volume: &Volume| volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some();
-        gone.extend(volumes.iter().filter(|volume| claim(volume)).map(|volume| volume.name.clone()));
-        volumes.retain(|volume| !claim(volume));
-    }
-    if !gone.is_empty() {
-        let names: Vec<_> = gone.iter().map(String::as_str).collect();
-        dropped.push(format!("volumes with claims: {}", names.join(", ")));
-    }
-    gone
 }
 
 fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts) {

@@ -12,11 +12,12 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec, PodTemplateSpec, VolumeMount};
+use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodTemplateSpec, VolumeMount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::names::{DEVBRIDGE, MANAGED_BY};
+use super::stand_in;
 
 /// Label: the pod that a copy was made of.
 const COPY_OF: &str = "devbridge.dev/copy-of";
@@ -86,7 +87,13 @@ pub fn copy(pod: &Pod, container: &Container, wanted: &Wanted) -> (Job, Vec<Stri
     own.stdin_once = Some(wanted.terminal);
     own.tty = Some(wanted.terminal);
     spec.containers = vec![own];
-    pod_wide(&mut spec, &mut dropped);
+    stand_in::untie(&mut spec, &mut dropped);
+    stand_in::without_claims(&mut spec, &mut dropped);
+    // Kubernetes adds its own to every pod.
+    stand_in::without_volumes(&mut spec, |volume| volume.name.starts_with(API_ACCESS));
+    spec.affinity = None;
+    spec.restart_policy = Some("Never".into());
+    spec.termination_grace_period_seconds = Some(1);
     let labels: BTreeMap<_, _> =
         [(MANAGED_BY.to_owned(), DEVBRIDGE.to_owned()), (COPY_OF.to_owned(), pod.name_any())].into();
     let template = PodTemplateSpec {
@@ -113,48 +120,6 @@ pub fn copy(pod: &Pod, container: &Container, wanted: &Wanted) -> (Job, Vec<Stri
         status: None,
     };
     (job, dropped)
-}
-
-/// Everything that ties the pod to a node, to others, or to what prepared it.
-fn pod_wide(spec: &mut PodSpec, dropped: &mut Vec<String>) {
-    let always = |container: &Container| container.restart_policy.as_deref() == Some("Always");
-    if let Some(init) = &mut spec.init_containers {
-        let gone: Vec<_> = init.iter().filter(|init| !always(init)).map(|init| init.name.clone()).collect();
-        init.retain(always);
-        if !gone.is_empty() {
-            dropped.push(format!("init containers: {}", gone.join(", ")));
-        }
-    }
-    let volumes = spec.volumes.take().unwrap_or_default();
-    let claim = |name: &str| {
-        let volume = volumes.iter().find(|volume| volume.name == name);
-        volume.is_some_and(|volume| volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some())
-    };
-    let claims: Vec<_> =
-        volumes.iter().filter(|volume| claim(&volume.name)).map(|v| v.name.clone()).collect();
-    if !claims.is_empty() {
-        // It may have a single writer, and that is the original.
-        dropped.push(format!("volumes with claims: {}", claims.join(", ")));
-    }
-    let gone = |name: &str| claims.iter().any(|claim| claim == name) || name.starts_with(API_ACCESS);
-    for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
-        if let Some(mounts) = &mut container.volume_mounts {
-            mounts.retain(|mount| !gone(&mount.name));
-        }
-    }
-    spec.volumes = Some(volumes.into_iter().filter(|volume| !gone(&volume.name)).collect());
-    spec.init_containers = spec.init_containers.take().filter(|init| !init.is_empty());
-    spec.restart_policy = Some("Never".into());
-    spec.node_name = None;
-    spec.hostname = None;
-    spec.subdomain = None;
-    spec.host_network = None;
-    spec.ephemeral_containers = None;
-    spec.readiness_gates = None;
-    spec.scheduling_gates = None;
-    spec.topology_spread_constraints = None;
-    spec.affinity = None;
-    spec.termination_grace_period_seconds = Some(1);
 }
 
 /// The pod that a Job will make, to ask the API server about it.
