@@ -14,16 +14,19 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams, PostParams, Request};
 use kube::{Resource, ResourceExt};
-
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
 
 use super::Cluster;
 use super::api::{ApiError, Doing};
 use super::names::{DEVBRIDGE, MANAGED_BY, MANAGER};
+use super::watch::{self, Selection};
 use crate::bundle::Bundle;
 
 /// Tries for one object when other sessions change it at the same moment.
 const TRIES: usize = 10;
+/// Longest wait for one that is being deleted: the garbage collector takes milliseconds.
+const GONE: Duration = Duration::from_secs(2);
 
 /// Asks for an answer without the content, which is what was just sent: the upload takes half the time (measured: 110 ms
 /// to 60 ms for a part). Every API server since 1.15 knows it.
@@ -110,7 +113,10 @@ async fn ensure(
         if there.metadata.deletion_timestamp.is_some() || there.binary_data != object.binary_data {
             // On its way out with its last owner, or not ours: out of the way, then again.
             let _ = api.delete(&name, &kube::api::DeleteParams::default()).await;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            let gone = |found: &[ConfigMap]| found.iter().all(|one| one.uid() != there.uid()).then_some(());
+            let deadline = Instant::now() + GONE;
+            // The next try tells what is wrong if it stays.
+            let _ = watch::until(api, &Selection::name(&name), deadline, gone).await;
             continue;
         }
         match own(api, &there, owner).await {
