@@ -24,6 +24,8 @@ use crate::watch::circle::Circle;
 use crate::watch::on_change::OnChange;
 use crate::watch::{Batch, Notice, Watch};
 
+/// More files are seldom all code.
+const MANY: usize = 50_000;
 /// Commands whose output is what they are run for are run so often for one save.
 const ROUNDS: usize = 5;
 /// For so long requests under way may keep the old process from being asked to end. A longer one gets what the process gives
@@ -70,7 +72,13 @@ impl Reload {
         loop {
             for notice in self.watch.next().await.notices {
                 match notice {
-                    Notice::Follows { .. } => return step.done(&notice.to_string()),
+                    Notice::Follows { files, .. } => {
+                        step.done(&notice.to_string());
+                        if files > MANY {
+                            output.note("that is a lot: --watch PATHS or a line in .devbridgeignore leaves out what is no code");
+                        }
+                        return;
+                    }
                     notice => output.warn(&notice.to_string()),
                 }
             }
