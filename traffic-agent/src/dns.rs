@@ -99,6 +99,17 @@ mod tests {
         (socket, addr)
     }
 
+    /// The same, with its port for TCP, too; one that is free for the one may be taken for the other.
+    async fn nameserver_with_tcp() -> (UdpSocket, TcpListener, SocketAddr) {
+        for _ in 0..100 {
+            let (socket, addr) = nameserver().await;
+            if let Ok(listener) = TcpListener::bind(addr).await {
+                return (socket, listener, addr);
+            }
+        }
+        panic!("no port is free for both");
+    }
+
     async fn answer_udp(socket: &UdpSocket, answers: &[&[u8]]) {
         let mut question = [0; 512];
         let (length, from) = socket.recv_from(&mut question).await.unwrap();
@@ -120,8 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_truncated_answer_is_fetched_over_tcp() {
-        let (socket, addr) = nameserver().await;
-        let listener = TcpListener::bind(addr).await.unwrap();
+        let (socket, listener, addr) = nameserver_with_tcp().await;
         let short = b"\x12\x34\x83\x80\x00\x00\x00\x00\x00\x00\x00\x00";
         let whole = [&b"\x12\x34\x81\x80\x00\x00\x00\x00\x00\x00\x00\x00"[..], &[7; 4000]].concat();
         let by_tcp = async {
@@ -140,7 +150,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_next_nameserver_is_asked_when_one_refuses() {
-        let refusing = nameserver().await.1; // Its socket is closed: ICMP says so at once.
+        // It hears one other address only; to everybody else ICMP says at once that nobody listens.
+        let (deaf, refusing) = nameserver().await;
+        deaf.connect("127.0.0.1:9").await.unwrap();
         let (socket, addr) = nameserver().await;
         let good = b"\x12\x34\x81\x80\x00\x00\x00\x00\x00\x00\x00\x00";
         let (servers, answers) = ([refusing, addr], [&good[..]]);

@@ -1,5 +1,5 @@
 use super::*;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 const PORT: u16 = 8080;
 
@@ -17,10 +17,18 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
+/// Where nobody listens, as long as the socket is there: a free port might be another test's a moment later.
+fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = socket.local_addr().unwrap();
+    (socket, addr)
+}
+
 #[tokio::test]
 async fn the_next_original_is_dialled_when_one_refuses_and_the_refusing_one_goes_last() {
     let originals = originals();
-    let refusing = listener().await.1;
+    let (_socket, refusing) = refusing();
     let (_listener, addr) = listener().await;
     originals.push(1, list(&[refusing, addr]));
     for _ in 0..4 {
@@ -44,7 +52,8 @@ async fn connections_are_spread() {
 #[tokio::test]
 async fn nobody_is_dialled_for_a_port_without_originals() {
     let originals = originals();
-    originals.push(1, list(&[listener().await.1]));
+    let (_socket, refusing) = refusing();
+    originals.push(1, list(&[refusing]));
     assert!(originals.dial(PORT).await.is_none(), "nobody listens");
     assert!(originals.dial(PORT + 1).await.is_none());
 }
