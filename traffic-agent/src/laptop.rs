@@ -280,7 +280,10 @@ impl Desk {
 
     fn check(current: &Option<Arc<Laptop>>, session: u64) -> Result<(), Held> {
         match current {
-            Some(laptop) if laptop.session != session && laptop.condition() == Condition::Up => Err(Held),
+            Some(laptop) if laptop.session != session => match laptop.condition() {
+                Condition::Up | Condition::Paused => Err(Held),
+                Condition::Wavering | Condition::Silent | Condition::Leaving => Ok(()),
+            },
             _ => Ok(()),
         }
     }

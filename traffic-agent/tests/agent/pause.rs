@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time};
 use tunnel::{
     Flow, Priority,
-    message::{MAX_OPEN, Open, Reply, Unavailable},
+    message::{MAX_OPEN, Open, Reply, ToAgent, ToLaptop, Unavailable},
 };
 
 use crate::{
-    laptop::Laptop,
+    laptop::{Laptop, Manner},
     rig::Rig,
     server::{Caller, Habits, Server, get},
     within,
@@ -34,6 +34,9 @@ async fn kept_and_new_connections_wait_and_are_served_by_the_next_process() {
     let mut idle = fresh;
     assert_eq!(kept.ask("POST", "1").await, "old POST 1");
     let paused = pause(&laptop).await;
+    let mut other = Laptop::connect(&rig, Manner::Mute).await;
+    let refused = other.ask(ToAgent::Arm(LONG)).await;
+    assert_eq!(refused, ToLaptop::ArmFailed("held".to_owned()), "the laptop is there");
     // Held, although the old process would still answer.
     let mut new = Caller::connect(rig.callers).await;
     let asking = async { tokio::join!(kept.ask("POST", "2"), new.ask("POST", "3"), idle.ask("POST", "4")) };
