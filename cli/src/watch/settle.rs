@@ -2,7 +2,8 @@
 //!
 //! From the first sign on, a few milliseconds of quiet end a batch. It is held longer where something is visibly under way:
 //! a file that was taken away (editors put the new one in its place at once), one that is open for writing, a large
-//! operation. All waits are bounded; a file that some program keeps open for ever is waited for once.
+//! operation. All waits are bounded. A file that some program keeps open for longer (a log, a large copy) holds nothing up any more,
+//! and is a batch of its own only when nobody writes to it for a while.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -49,11 +50,17 @@ pub(super) struct Settle {
     writing: HashMap<PathBuf, Instant>,
     /// Waited for in vain.
     kept_open: HashSet<PathBuf>,
+    /// When one of those was written to.
+    written: Option<Instant>,
 }
 
 impl Settle {
     /// Something was seen.
     pub(super) fn sign(&mut self, path: &Path, sign: Sign, now: Instant) {
+        if sign == Sign::Written && self.kept_open.contains(path) {
+            self.written = Some(now);
+            return;
+        }
         self.first.get_or_insert(now);
         self.last = Some(now);
         self.signs += 1;
@@ -63,22 +70,25 @@ impl Settle {
         match sign {
             Sign::Gone => {
                 self.writing.remove(path);
+                self.kept_open.remove(path);
                 self.gone.insert(path.to_owned());
             }
-            Sign::Created | Sign::Written if !self.kept_open.contains(path) => {
+            Sign::Created | Sign::Written => {
                 self.writing.insert(path.to_owned(), now);
             }
             Sign::Closed | Sign::Appeared => {
                 self.writing.remove(path);
                 self.kept_open.remove(path);
             }
-            Sign::Created | Sign::Written | Sign::Attributes => {}
+            Sign::Attributes => {}
         }
     }
 
     /// When the batch is complete if nothing more is seen; none: there is no batch.
     pub(super) fn due(&self) -> Option<Instant> {
-        let (first, last) = (self.first?, self.last?);
+        let (Some(first), Some(last)) = (self.first, self.last) else {
+            return self.written.map(|written| written + WRITING);
+        };
         let quiet = if self.gone.is_empty() { QUIET } else { QUIET_GONE };
         let longest = if self.signs > MANY { LONGEST_OF_MANY } else { LONGEST };
         let due = (last + quiet).min(first + longest);
@@ -91,6 +101,7 @@ impl Settle {
         self.kept_open.extend(self.writing.drain().map(|(path, _)| path));
         self.first = None;
         self.last = None;
+        self.written = None;
         self.signs = 0;
         self.gone.clear();
     }
@@ -136,17 +147,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_stays_open_delays_one_batch_only() {
+    fn a_file_that_stays_open_delays_one_batch_only_and_is_then_waited_for_alone() {
         let (start, mut settle) = (Instant::now(), Settle::default());
-        settle.sign(Path::new("log"), Sign::Written, start);
+        let log = Path::new("log");
+        settle.sign(log, Sign::Written, start);
         assert_eq!(due(&settle, start), 500);
         settle.taken();
         assert_eq!(settle.due(), None);
-        settle.sign(Path::new("log"), Sign::Written, start);
+        settle.sign(log, Sign::Written, start);
+        settle.sign(log, Sign::Written, start + Duration::from_millis(400));
+        assert_eq!(due(&settle, start), 900);
+        settle.sign(Path::new("code"), Sign::Appeared, start);
         assert_eq!(due(&settle, start), 5);
-        settle.sign(Path::new("log"), Sign::Closed, start);
-        settle.sign(Path::new("log"), Sign::Written, start);
-        assert_eq!(due(&settle, start), 500);
+        settle.taken();
+        settle.sign(log, Sign::Closed, start);
+        assert_eq!(due(&settle, start), 5);
     }
 
     #[test]
