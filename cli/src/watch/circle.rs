@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// A change so soon after a start may be the process's own.
 const SOON: Duration = Duration::from_secs(2);
-/// After so many starts in a row nobody takes it for a developer any more.
-const STARTS: u32 = 4;
+/// After so many starts in a row nobody takes it for a developer any more, who may save often.
+const STARTS: u32 = 10;
 
 /// Notices circles.
 #[derive(Debug, Default)]

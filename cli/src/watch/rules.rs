@@ -158,7 +158,9 @@ impl Rules {
                 return Some(said);
             }
         }
-        self.common.iter().find_map(|file| file.says(&full, is_folder))
+        // What editors write beside files are files.
+        let common = self.common.iter().filter(|file| !(is_folder && file.is_built_in()));
+        common.into_iter().find_map(|file| file.says(&full, is_folder))
     }
 
     /// Docker's rules may take back for a file what they say of its folder; git's may not.

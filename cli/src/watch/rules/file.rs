@@ -74,6 +74,11 @@ impl File {
         Self { dialect, path, patterns, lines, mistakes }
     }
 
+    /// Nobody wrote it.
+    pub(super) fn is_built_in(&self) -> bool {
+        self.path.is_none()
+    }
+
     /// The last line about `path`, which is relative to this file's folder.
     pub(super) fn says(&self, path: &Path, is_folder: bool) -> Option<(Say, Rule)> {
         let matched = match self.dialect {

@@ -138,6 +138,7 @@ fn what_editors_write_beside_a_file_is_nobodys_code() {
         assert!(rules.decide(Path::new(name), false).ignored, "{name}");
     }
     assert!(!rules.decide(Path::new("app.js"), false).ignored);
+    assert!(!rules.decide(Path::new("4913/app.js"), false).ignored, "editors write files, and no folders");
 }
 
 #[test]
