@@ -37,7 +37,7 @@ pub enum Goal {
     Failed(u64),
     /// So many refused connections.
     Refused(u64),
-    /// So many seconds until originals serve, and nothing that begins later fails.
+    /// So many seconds until originals serve, or the laptop again if it was faster, and nothing that begins later fails.
     Originals(f64),
     /// So many seconds until the laptop serves again.
     Laptop(f64),
@@ -191,7 +191,7 @@ impl Row {
         match goal {
             Goal::Failed(goal) => requests.map(|requests| requests.failed + requests.later <= goal),
             Goal::Refused(goal) => requests.map(|requests| requests.refused <= goal),
-            Goal::Originals(goal) => within(requests?.originals, goal),
+            Goal::Originals(goal) => within(requests?.served, goal),
             Goal::Laptop(goal) => within(requests?.laptop, goal),
             Goal::Wait(goal) => within(requests.map(|requests| requests.longest), goal),
             Goal::Flows(goal) => self.flows.map(|(lost, _)| lost <= goal),

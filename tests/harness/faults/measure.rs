@@ -28,6 +28,8 @@ pub(super) struct Measured {
     pub(super) refused: u64,
     /// From the fault to an original's first answer and the beginning of the last request that failed.
     pub(super) originals: Option<f64>,
+    /// The same, with the laptop's first answer where no original was needed.
+    pub(super) served: Option<f64>,
     /// From the fault, or its end, to the laptop's first answer to a request that began after originals served.
     pub(super) laptop: Option<f64>,
     /// The longest that a request lasted, of those that began after the fault.
@@ -114,6 +116,7 @@ fn of(asked: &[Asked<'_>], moments: &Moments) -> Measured {
         cut: asked.iter().filter(cut).count() as u64,
         refused: 0,
         originals: original.map(|original| original.max(last_failed)),
+        served: original.or(laptop).map(|answer| answer.max(last_failed)),
         laptop: laptop.map(|laptop| laptop - over),
         longest: after().map(|one| one.ended - one.began).fold(0.0, f64::max),
     }
@@ -153,6 +156,8 @@ mod tests {
         assert_eq!(serve(&[asked(0.5, 1.5, "web-1"), asked(0.2, 9.0, "")]), Some(1.5));
         assert_eq!(serve(&[asked(0.5, 1.5, "web-1"), asked(2.0, 9.0, "")]), Some(2.0));
         assert_eq!(serve(&[asked(0.5, 1.5, LAPTOP)]), None);
+        let laptop_was_faster = of(&[asked(0.2, 0.3, ""), asked(0.5, 1.5, LAPTOP)], &over(0.0));
+        assert_eq!((laptop_was_faster.originals, laptop_was_faster.served), (None, Some(1.5)));
         // After leave.
         assert_eq!(serve(&[asked(101.0, 102.0, "web-1")]), None);
     }

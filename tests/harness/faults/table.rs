@@ -121,6 +121,7 @@ mod tests {
             cut: 2,
             refused: 0,
             originals: Some(2.21),
+            served: Some(2.21),
             laptop: None,
             longest: 0.01,
         };
