@@ -80,7 +80,8 @@ impl Engine {
         let started = Instant::now();
         self.scan(Path::new(""), &mut Changes::new());
         let (folders, files) = self.tree.count();
-        self.outbox.notice(Notice::Follows { folders, files, took: started.elapsed() });
+        // With the folder itself.
+        self.outbox.notice(Notice::Follows { folders: folders + 1, files, took: started.elapsed() });
         for mistake in self.rules.mistakes() {
             self.outbox.notice(Notice::Mistake(mistake));
         }
