@@ -6,8 +6,8 @@
 //! | needs | the right to patch `pods/ephemeralcontainers`, which the role `edit` does not have | `edit` |
 //! | leaves | a line in the pod's status: Kubernetes does not remove ephemeral containers | nothing |
 //!
-//! A copy is a Job that Kubernetes deletes when it has ended (`ttlSecondsAfterFinished: 0`), and it ends with its terminal. One
-//! without a terminal whose laptop died ends with its command, and after an hour. Source: KEP-277 (ephemeral containers), KEP-592 (time to live of Jobs).
+//! A copy is a Job that Kubernetes deletes when it has ended (`ttlSecondsAfterFinished: 0`). One whose laptop died ends with its
+//! command, and after a limit: eight hours with a terminal, else one. Source: KEP-277 (ephemeral containers), KEP-592 (time to live of Jobs).
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use super::stand_in;
 
 /// Label: the pod that a copy was made of.
 const COPY_OF: &str = "devbridge.dev/copy-of";
-/// Nobody debugs for longer; then Kubernetes ends it.
+/// Nobody debugs for longer; then Kubernetes ends it, also when a laptop died.
 const LONGEST_SECONDS: i64 = 8 * 3600;
 /// The same for a command that nobody might wait for any more.
 const LONGEST_ALONE_SECONDS: i64 = 3600;
