@@ -44,8 +44,8 @@ pub enum Open {
     /// that the whole data path works before requests are taken.
     Probe,
     /// laptop → agent: its process is about to be started anew. While this stream is open no request goes to the laptop, and
-    /// connections between two exchanges leave it; answered by [`Reply::Accepted`] when no flow to the laptop is open any
-    /// more. Ends with the stream.
+    /// connections between two exchanges leave it; answered by [`Reply::Accepted`] when no request is under way there any
+    /// more; what is no HTTP/1.x is not waited for. Ends with the stream.
     Pause,
 }
 

@@ -1,7 +1,7 @@
 //! The pods of a workload, for commands that only look at them: any kind that has pods, a Service in front or not.
 
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::apps::v1::{DaemonSet, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -9,7 +9,7 @@ use kube::api::ListParams;
 use super::Cluster;
 use super::api::{ApiError, Doing, Namespaced};
 use super::names::AGENT;
-use super::target::{TargetError, choose};
+use super::target::{TargetError, candidates, choose};
 use super::watch::Selection;
 
 /// Says which container of a pod people mean, if they don't say; kubectl reads it, too.
@@ -50,13 +50,8 @@ impl Pods {
                 Ok(Self::selected("replicaset", name, &found.spec.selector))
             }
             _ => {
-                let all = ListParams::default();
-                let (deployments, services) = (cluster.api::<Deployment>(), cluster.api::<Service>());
-                let (deployments, services) = tokio::try_join!(
-                    async { deployments.list(&all).await.doing(|| "list Deployments".into()) },
-                    async { services.list(&all).await.doing(|| "list Services".into()) },
-                )?;
-                let found = choose(&cluster.namespace, written, &deployments.items, &services.items)?;
+                let (deployments, services) = candidates(cluster).await?;
+                let found = choose(&cluster.namespace, written, &deployments, &services)?;
                 Ok(Self::selected("deployment", &found.name_any(), &found.spec.selector))
             }
         }

@@ -132,13 +132,8 @@ impl Target {
     /// # Errors
     /// See [`TargetError`].
     pub async fn find(cluster: &Cluster, written: &str) -> Result<Self, TargetError> {
-        let all = ListParams::default();
-        let (deployments_api, services_api) = (cluster.api::<Deployment>(), cluster.api::<Service>());
-        let (deployments, services) = tokio::try_join!(
-            async { deployments_api.list(&all).await.doing(|| "list Deployments".into()) },
-            async { services_api.list(&all).await.doing(|| "list Services".into()) },
-        )?;
-        Self::among(&cluster.namespace, written, &deployments.items, &services.items)
+        let (deployments, services) = candidates(cluster).await?;
+        Self::among(&cluster.namespace, written, &deployments, &services)
     }
 
     fn among(
@@ -190,6 +185,17 @@ impl Target {
         let served = self.services.iter().flat_map(|service| &service.ports).map(|port| port.container);
         declared.map(|(_, port)| port).chain(served).collect()
     }
+}
+
+/// All Deployments and Services of the namespace, for [`choose`].
+pub(super) async fn candidates(cluster: &Cluster) -> Result<(Vec<Deployment>, Vec<Service>), ApiError> {
+    let all = ListParams::default();
+    let (deployments, services) = (cluster.api::<Deployment>(), cluster.api::<Service>());
+    let (deployments, services) = tokio::try_join!(
+        async { deployments.list(&all).await.doing(|| "list Deployments".into()) },
+        async { services.list(&all).await.doing(|| "list Services".into()) },
+    )?;
+    Ok((deployments.items, services.items))
 }
 
 /// The Deployment that is meant, or that a Service leads to.
