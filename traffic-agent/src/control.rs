@@ -241,6 +241,7 @@ impl<'a> Session<'a> {
                 };
                 self.events.push(probed.map(Event::Answered).boxed());
             }
+            ToAgent::ArmProcess(_) => debug!("not yet"),
             ToAgent::Drain => {
                 let drained = self.armed.take();
                 if let Some(laptop) = &drained {

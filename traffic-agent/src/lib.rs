@@ -22,9 +22,11 @@ mod laptop;
 pub mod nameservers;
 mod originals;
 mod outbound;
+mod process;
 mod ready;
 mod refusal;
 mod requests;
+mod sync;
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -7,6 +7,7 @@ use crate::{
     frame::{Decoder, MAX_DATAGRAM},
     hello::{Answer, Greeting, Hello},
     message::{self, DecodeError, Env, MAX_MESSAGE, Open, Reply, ToAgent, ToLaptop},
+    sync::{FromPod, FromProcess, ToProcess, pack},
 };
 
 /// A carrier's bytes: datagrams are the same however the stream is cut, and none is longer than allowed.
@@ -67,6 +68,10 @@ pub fn messages(bytes: &[u8]) {
     message::<ToAgent>(bytes);
     message::<ToLaptop>(bytes);
     message::<Env>(bytes);
+    message::<FromPod>(bytes);
+    message::<ToProcess>(bytes);
+    message::<FromProcess>(bytes);
+    pack::fuzz(bytes);
 }
 
 fn message<T>(bytes: &[u8])

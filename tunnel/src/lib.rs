@@ -9,6 +9,7 @@
 
 pub mod message;
 pub mod status;
+pub mod sync;
 pub mod version;
 
 #[cfg(feature = "tokio")]

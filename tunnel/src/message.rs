@@ -47,6 +47,12 @@ pub enum Open {
     /// connections between two exchanges leave it; answered by [`Reply::Accepted`] when no request is under way there any
     /// more; what is no HTTP/1.x is not waited for. Ends with the stream.
     Pause,
+    /// laptop → agent: [`crate::sync::ToPod`] in [`crate::sync::pack::Pack`]s one way, [`crate::sync::FromPod`] the other. One
+    /// at a time in a session.
+    Sync,
+    /// laptop → agent: [`crate::sync::ToProcess`] one way, [`crate::sync::FromProcess`] the other. The process runs as long as
+    /// the stream. One at a time of an agent.
+    Process,
 }
 
 /// What became of an [`Open::Request`], [`Open::Outbound`] or [`Open::Probe`]. After `Accepted` the stream
@@ -115,6 +121,8 @@ pub enum ToAgent {
     Drain,
     /// Every second; answered by [`ToLaptop::Pong`] with the same number.
     Ping(u64),
+    /// As [`ToAgent::Arm`], but requests go to the process of this session's [`Open::Process`] stream, in the pod.
+    ArmProcess(Unavailable),
 }
 
 /// Control messages to the laptop.

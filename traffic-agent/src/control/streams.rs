@@ -14,7 +14,7 @@ use tunnel::{
     tasks::Tasks,
 };
 
-use crate::{agent::Agent, dns, env, outbound};
+use crate::{agent::Agent, dns, env, outbound, process, sync};
 
 /// How long a laptop may take to send a question after its header.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -68,6 +68,8 @@ async fn serve(
             flow.send.finish();
         }
         Open::Pause => pause(agent, session, &mut flow).await?,
+        Open::Sync => sync::serve(agent, flow).await?,
+        Open::Process => process::serve(agent, session, flow).await?,
         Open::Request { .. } | Open::Probe => debug!(?open, "not for an agent"),
     }
     Ok(())
