@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Semaphore, watch};
 use tunnel::{budget::Budget, message::Counters, tasks::Tasks};
 
-use crate::{laptop::Desk, originals::Originals, ready::Ready};
+use crate::{laptop::Desk, originals::Originals, process::Process, ready::Ready};
 
 /// Most bytes that wait for readers that do not read. The agent's pod has the target's memory limit, and what it
 /// needs besides is less than as much again.
@@ -33,6 +33,8 @@ pub(crate) struct Agent {
     pub(crate) budget: Budget,
     /// Connections to servers that are being ended cleanly, without their caller.
     pub(crate) partings: Tasks,
+    /// Runs the code of a synced target.
+    pub(crate) process: Process,
     /// Tells this process from one that was started anew.
     pub(crate) boot: [u8; 16],
 }

@@ -30,7 +30,7 @@ use tunnel::{
 
 use crate::{
     agent::Agent,
-    laptop::{Laptop, judge},
+    laptop::{Laptop, Place, judge},
 };
 
 /// How late a ping may be while other bytes come.
@@ -123,7 +123,7 @@ enum SessionError {
 enum Event {
     Probed(Vec<Probed>),
     /// The probe of the data path, and what it was asked for.
-    Answered(Result<Unavailable, String>),
+    Answered(Result<(Place, Unavailable), String>),
     Drained,
 }
 
@@ -205,7 +205,7 @@ impl<'a> Session<'a> {
 
     /// Brings the laptop's condition up to date; says when to do so again.
     fn judge(&self, link: tunnel::LinkState) -> Option<Instant> {
-        let laptop = self.armed.as_ref()?;
+        let laptop = self.armed.as_ref().filter(|laptop| laptop.is_away())?;
         // Pings may be late behind a transfer on a slow path, so whatever comes counts. But not for ever: it is the pings
         // that say that the laptop's end works.
         let heard = self.heard.max(self.connection.heard().min(self.heard + LATE));
@@ -232,16 +232,12 @@ impl<'a> Session<'a> {
                 self.events.push(self.agent.originals.probe().map(Event::Probed).boxed());
             }
             ToAgent::Arm(unavailable) => {
-                let connection = self.connection.clone();
-                let desk = &self.agent.desk;
-                let held = desk.may_arm(self.number).map_err(|held| held.to_string());
-                let probed = async move {
-                    held?;
-                    probe(&connection).await.map(|()| unavailable)
-                };
-                self.events.push(probed.map(Event::Answered).boxed());
+                let place = Place::Laptop(self.connection.clone());
+                self.events.push(self.probed(place, unavailable).map(Event::Answered).boxed());
             }
-            ToAgent::ArmProcess(_) => debug!("not yet"),
+            ToAgent::ArmProcess(unavailable) => {
+                self.events.push(self.probed(Place::Process, unavailable).map(Event::Answered).boxed());
+            }
             ToAgent::Drain => {
                 let drained = self.armed.take();
                 if let Some(laptop) = &drained {
@@ -259,6 +255,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Whether requests may go to `place`: nobody else has them, and the laptop answers.
+    fn probed(
+        &self,
+        place: Place,
+        unavailable: Unavailable,
+    ) -> impl Future<Output = Result<(Place, Unavailable), String>> + Send + use<> {
+        let held = self.agent.desk.may_arm(self.number).map_err(|held| held.to_string());
+        let connection = self.connection.clone();
+        async move {
+            held?;
+            probe(&connection).await.map(|()| (place, unavailable))
+        }
+    }
+
     async fn happened(&mut self, send: &mut SendHalf, event: Event) -> Result<(), SessionError> {
         let message = match event {
             Event::Probed(probed) => ToLaptop::OriginalsProbed(probed),
@@ -266,19 +276,21 @@ impl<'a> Session<'a> {
                 self.count(send).await?;
                 ToLaptop::Drained
             }
-            Event::Answered(answered) => match answered.and_then(|unavailable| self.arm(unavailable)) {
-                Ok(()) => ToLaptop::Armed,
-                Err(why) => ToLaptop::ArmFailed(why),
-            },
+            Event::Answered(answered) => {
+                match answered.and_then(|(place, unavailable)| self.arm(place, unavailable)) {
+                    Ok(()) => ToLaptop::Armed,
+                    Err(why) => ToLaptop::ArmFailed(why),
+                }
+            }
         };
         tell(send, &message).await
     }
 
-    fn arm(&mut self, unavailable: Unavailable) -> Result<(), String> {
+    fn arm(&mut self, place: Place, unavailable: Unavailable) -> Result<(), String> {
         if self.agent.leaving() {
             return Err("the agent is ending".to_owned());
         }
-        let laptop = Laptop::new(self.number, self.connection.clone(), unavailable);
+        let laptop = Laptop::new(self.number, place, unavailable);
         self.agent.desk.arm(Arc::clone(&laptop)).map_err(|held| held.to_string())?;
         self.armed = Some(laptop);
         self.agent.ready.arm();

@@ -33,13 +33,22 @@ pub(crate) enum Condition {
     Leaving,
 }
 
+/// Where the requests of a session go.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// To the laptop's process, through the tunnel.
+    Laptop(Connection),
+    /// To the process in this pod that runs the laptop's code. The laptop may be silent meanwhile.
+    Process,
+}
+
 /// An armed laptop.
 #[derive(Debug)]
 pub(crate) struct Laptop {
     session: u64,
     /// What callers get while it does not serve.
     unavailable: Unavailable,
-    connection: Connection,
+    place: Place,
     /// What the link and the pings say, and how many pauses there are.
     judged: Mutex<(Condition, usize)>,
     /// What follows from both.
@@ -56,14 +65,19 @@ struct Flows {
 }
 
 impl Laptop {
-    pub(crate) fn new(session: u64, connection: Connection, unavailable: Unavailable) -> Arc<Self> {
+    pub(crate) fn new(session: u64, place: Place, unavailable: Unavailable) -> Arc<Self> {
         let (condition, flows) = (watch::Sender::new(Condition::Up), watch::Sender::new(Flows::default()));
         let judged = Mutex::new((Condition::Up, 0));
-        Arc::new(Self { session, unavailable, connection, judged, condition, flows })
+        Arc::new(Self { session, unavailable, place, judged, condition, flows })
     }
 
     pub(crate) fn condition(&self) -> Condition {
         *self.condition.borrow()
+    }
+
+    /// Whether it has to be heard for requests to go on.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self.place, Place::Laptop(_))
     }
 
     /// Changes what is judged; [`Condition::Leaving`] is final. Whether it is another one.
@@ -150,8 +164,8 @@ impl Seat {
         self.laptop.session
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.laptop.connection
+    pub(crate) fn place(&self) -> &Place {
+        &self.laptop.place
     }
 
     pub(crate) fn condition(&self) -> Condition {

@@ -173,6 +173,7 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         budget: Budget::new(agent::BUDGET),
         held: Semaphore::new(requests::HELD_LIMIT),
         partings: Tasks::default(),
+        process: process::Process::new(config.listen.clone()),
         boot,
     })
 }

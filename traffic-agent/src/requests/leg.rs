@@ -1,4 +1,4 @@
-//! Whoever serves a caller: the laptop through the tunnel, or an original over TCP.
+//! Whoever serves a caller: the laptop through the tunnel, or over TCP its code in this pod, or an original.
 
 use std::{io, os::fd::AsRawFd as _, time::Duration};
 
@@ -24,6 +24,13 @@ pub(super) enum Leg {
         /// The stream, after its acknowledgement.
         flow: Flow,
         /// Its place at the laptop.
+        seat: Seat,
+    },
+    /// The process in this pod that runs the laptop's code.
+    Process {
+        /// The connection to it.
+        tcp: TcpStream,
+        /// Its place there.
         seat: Seat,
     },
     /// An original.
@@ -72,17 +79,22 @@ impl Leg {
         Self::Original { tcp }
     }
 
-    /// The laptop's condition, if this is one.
+    pub(super) fn process(tcp: TcpStream, seat: Seat) -> Self {
+        without_delay(&tcp);
+        Self::Process { tcp, seat }
+    }
+
+    /// The condition of the laptop whose process this is, if it is one.
     pub(super) fn laptop(&self) -> Option<Condition> {
         match self {
-            Self::Laptop { seat, .. } => Some(seat.condition()),
+            Self::Laptop { seat, .. } | Self::Process { seat, .. } => Some(seat.condition()),
             Self::Original { .. } => None,
         }
     }
 
     /// Nobody can tell any more where the requests on it end.
     pub(super) fn stays(&mut self) {
-        if let Self::Laptop { seat, .. } = self {
+        if let Self::Laptop { seat, .. } | Self::Process { seat, .. } = self {
             seat.stays();
         }
     }
@@ -94,6 +106,9 @@ impl Leg {
                 writer: Writer::Flow(&mut flow.send),
                 change: Change::Laptop(seat),
             },
+            Self::Process { tcp, seat } => {
+                Parts { reader: Reader::Tcp(tcp), writer: Writer::Tcp(tcp), change: Change::Laptop(seat) }
+            }
             Self::Original { tcp } => {
                 Parts { reader: Reader::Tcp(tcp), writer: Writer::Tcp(tcp), change: Change::Never }
             }
@@ -109,6 +124,10 @@ impl Leg {
                 let _ = time::timeout(PARTING, rest).await;
                 drop(seat);
             }
+            Self::Process { tcp, seat } => {
+                // The process sees no more than this end; the place is free at once.
+                drop((tcp, seat));
+            }
             Self::Original { tcp } => drop(tcp),
         }
     }
@@ -120,7 +139,7 @@ impl Leg {
                 flow.send.reset();
                 flow.recv.stop();
             }
-            Self::Original { tcp } => caller::reset(tcp),
+            Self::Process { tcp, .. } | Self::Original { tcp } => caller::reset(tcp),
         }
     }
 }
@@ -164,7 +183,7 @@ impl Writer<'_> {
             Self::Flow(send) => send.finish(),
             Self::Tcp(tcp) => {
                 if let Err(error) = shutdown(tcp.as_raw_fd(), Shutdown::Write) {
-                    debug!(%error, "original is gone already");
+                    debug!(%error, "the server is gone already");
                 }
             }
         }

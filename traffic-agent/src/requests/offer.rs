@@ -13,12 +13,15 @@ use tokio::{
 };
 use tracing::debug;
 use tunnel::{
-    Flow, Priority,
+    Connection, Flow, Priority,
     message::{MAX_OPEN, Open, Reply},
 };
 
 use super::{caller::Caller, leg::Leg};
-use crate::laptop::Seat;
+use crate::{
+    agent::Agent,
+    laptop::{Place, Seat},
+};
 
 /// How long the laptop may take to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -34,10 +37,30 @@ pub(super) enum Offered {
 }
 
 /// Offers the caller's connection, with what is kept of it. When cancelled, the stream is reset.
-pub(super) async fn offer(caller: &mut Caller, mut seat: Seat) -> Offered {
+pub(super) async fn offer(agent: &Agent, caller: &mut Caller, seat: Seat) -> Offered {
+    match seat.place() {
+        Place::Laptop(connection) => {
+            let connection = connection.clone();
+            offer_to_laptop(&connection, caller, seat).await
+        }
+        Place::Process => match time::timeout(DEADLINE, agent.process.dial(caller.port)).await {
+            Ok(Ok(tcp)) => {
+                caller.give_kept();
+                Offered::Taken(Leg::process(tcp, seat))
+            }
+            Ok(Err(error)) => {
+                debug!(port = caller.port, %error, "the process does not accept");
+                Offered::NotTaken
+            }
+            Err(_) => Offered::NotTaken,
+        },
+    }
+}
+
+async fn offer_to_laptop(connection: &Connection, caller: &mut Caller, mut seat: Seat) -> Offered {
     let deadline = Instant::now() + DEADLINE;
     let open = Open::Request { port: caller.port, from: caller.from };
-    let opened = seat.connection().open(&open, Priority::Flow);
+    let opened = connection.open(&open, Priority::Flow);
     let mut flow = match time::timeout_at(deadline, opened).await {
         Ok(Ok(flow)) => flow,
         Ok(Err(error)) => {

@@ -269,7 +269,7 @@ impl Course {
     }
 
     fn read_socket(&mut self, caller: &mut Caller, leg: &Leg, leaving: bool) -> io::Result<Read> {
-        let Leg::Original { tcp } = leg else { return Ok(Read::Nothing) };
+        let (Leg::Original { tcp } | Leg::Process { tcp, .. }) = leg else { return Ok(Read::Nothing) };
         if leaving || caller.farewell.collecting() {
             let mut got = Bytes::new();
             let read = read_socket(tcp, READ, |bytes| got = Bytes::copy_from_slice(bytes))?;
