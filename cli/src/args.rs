@@ -47,9 +47,14 @@ pub enum Command {
         devbridge debug web -- cat /etc/resolv.conf  one command; its output and exit status\n  \
         devbridge debug web --copy                   in a copy of the pod, which no Service leads to")]
     Debug(Debug),
-    /// Follow files: which ones, and why
-    #[command(subcommand)]
-    Sync(Sync),
+    /// Run this laptop's code in the cluster, in the target's own container, up to date with every save
+    #[command(after_help = "Examples:\n  \
+        devbridge sync web --to /app                                  this folder to /app, run what the target runs\n  \
+        devbridge sync web --from src --to /app -- python app.py       another folder and command\n  \
+        devbridge sync web --to /app --restart never -- npx vite       it reloads by itself\n  \
+        devbridge sync web --from bin --to /app --on-change '*.go=go build -o bin/web' -- /app/web   build first\n\n\
+        Ctrl-C leaves: the cluster is as it was before. Files on this laptop are never changed.")]
+    Sync(Box<Sync>),
     /// Remove what sessions that died have left in the cluster
     Gc(Gc),
     /// Install the keeper, which undoes sessions whose laptop died, for developers who may not make one themselves
@@ -221,10 +226,94 @@ pub struct Debug {
 }
 
 /// `devbridge sync`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Sync {
+    /// About the files, instead of a session.
+    #[command(subcommand)]
+    pub about: Option<SyncAbout>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub run: Option<SyncRun>,
+}
+
+/// `devbridge sync SUBCOMMAND`
 #[derive(Debug, Subcommand)]
-pub enum Sync {
+pub enum SyncAbout {
     /// Say whether a file counts, and which line of which ignore file decides
     Explain(Explain),
+    /// Have the pods of my running session read all files and compare them with this laptop's
+    Verify(Verify),
+}
+
+/// `devbridge sync TARGET`
+#[derive(Debug, Clone, Args)]
+pub struct SyncRun {
+    /// The workload, or the Service in front of it: `web`, `deployment/web`, `service/web`
+    #[arg(required = true)]
+    pub target: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub cluster: ClusterArgs,
+    /// The folder with the code, without what `.gitignore`, `.dockerignore` and `.devbridgeignore` say
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub from: PathBuf,
+    /// Where it goes in the container; default: the container's `workingDir`
+    #[arg(long, value_name = "PATH")]
+    pub to: Option<PathBuf>,
+    /// A command for the shell on this laptop to run first when files change that match (patterns as in a `.gitignore`, commas
+    /// between them); when it fails, nothing is synced; repeatable
+    #[arg(long, value_name = "PATTERNS=COMMAND", value_parser = OnChange::parse)]
+    pub on_change: Vec<OnChange>,
+    /// Start the code anew only when files change that match; `never`: it notices by itself; default: all
+    #[arg(long, value_name = "PATTERNS|never")]
+    pub restart: Option<String>,
+    /// How long the code may take to end before it is killed
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub grace: Duration,
+    /// How long to wait for the code to listen before it gets requests; originals serve until then
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub wait: Duration,
+    /// Leave files in the folder that only the container has; default: it gets exactly what counts here
+    #[arg(long)]
+    pub keep: bool,
+    /// Put a volume over the folder, filled from the image and owned by the container's user, where that user may not write;
+    /// done by itself when the container's root filesystem is read-only
+    #[arg(long)]
+    pub volume: bool,
+    /// Send no more than so many bytes a second: 500KiB, 2MiB
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub limit: Option<u64>,
+    /// What callers get while the code does not listen: `cluster` (an original's answer, at once), `hold=5s` (this code's if
+    /// it listens again in time, then an original's), `error` (status 503, or a reset)
+    #[arg(long, value_name = "cluster|hold=DURATION|error", default_value = "hold=5s", value_parser = unavailable)]
+    pub unavailable: Unavailable,
+    /// Write the pod's environment to FILE (0600): `.json`, `.sh`, anything else is dotenv
+    #[arg(long, value_name = "FILE")]
+    pub env_out: Option<PathBuf>,
+    /// Ends the session that holds the target, whoever's it is, and takes its place
+    #[arg(long)]
+    pub takeover: bool,
+    /// Have Flux leave the swapped Services alone while the session lasts: its annotation
+    /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, set with the swap and removed with it
+    #[arg(long)]
+    pub pause_gitops: bool,
+    /// What to run in the container; default: what the target runs
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `devbridge sync verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The target; may be left out with one session of mine
+    pub target: Option<String>,
+    /// Send again what differs, and take away what only the container has
+    #[arg(long)]
+    pub repair: bool,
+    /// Output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
 }
 
 /// `devbridge sync explain`
@@ -308,6 +397,22 @@ fn duration(text: &str) -> Result<Duration, String> {
         "m" => Err("longer than a day".to_owned()),
         unit => Err(format!("unknown unit `{unit}`: expected ms, s or m")),
     }
+}
+
+/// `500KiB`, `2MiB`, `1000000`.
+fn rate(text: &str) -> Result<u64, String> {
+    let text = text.trim_end_matches("/s");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "k" | "kB" | "KB" => 1000,
+        "KiB" | "K" => 1 << 10,
+        "M" | "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        unit => return Err(format!("unknown unit `{unit}`: expected KiB or MiB")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "expected a rate like 500KiB or 2MiB".to_owned())?;
+    number.checked_mul(factor).filter(|rate| *rate >= 1024).ok_or_else(|| "at least 1KiB a second".to_owned())
 }
 
 /// `cluster`, `hold=5s`, `error`.

@@ -10,6 +10,7 @@ pub mod attach;
 pub mod client;
 pub mod connect;
 pub mod debug;
+pub mod exec;
 pub mod gitops;
 pub mod keeper;
 pub mod key;

@@ -12,6 +12,7 @@ pub mod logs;
 mod own;
 pub mod signals;
 pub mod status;
+mod swap;
 pub mod sync;
 pub mod table;
 pub mod uninstall;

@@ -3,7 +3,8 @@
 //! Each path has its file: [`requests`], [`outbound`], [`dns`], [`mod@env`], [`status`]. [`control`] speaks with the
 //! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
 //! originals are, [`reach`] finds the way to the agent, [`seat`] is the session's place there, [`expose`] shows the
-//! process's ports on the laptop, [`reload`] starts it anew when its files change, [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
+//! process's ports on the laptop, [`reload`] starts it anew when its files change ([`saves`]), [`mod@sync`] runs
+//! it in the cluster instead, [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
 //! [`mod@leave`] put them together and take them apart; [`follow`] keeps them together while agents and Services come
 //! and go, and [`mod@over`] tells when nothing is left to keep.
 
@@ -24,10 +25,12 @@ pub mod process;
 pub mod reach;
 pub mod reload;
 pub mod requests;
+pub mod saves;
 pub mod seat;
 pub mod serve;
 pub mod socket;
 pub mod status;
+pub mod sync;
 
 use std::sync::Arc;
 

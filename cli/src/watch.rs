@@ -17,6 +17,7 @@ mod settle;
 mod tests;
 pub mod tree;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,7 @@ pub use folders::Why;
 use hints::{Hint, Sender, hints};
 use outbox::Outbox;
 pub use outbox::{Batch, Notice};
+use tree::Entry;
 
 /// A folder that is followed, until this is dropped.
 #[derive(Debug)]
@@ -66,6 +68,21 @@ impl Watch {
         // Forgotten only when everything is compared anyway: that is a batch of its own.
         let _ = flushed.await;
         self.outbox.take_now().unwrap_or_default()
+    }
+}
+
+impl Watch {
+    /// All that is followed, as it is known now. Changes that were not taken yet may be part of it. Cancel safe.
+    pub async fn everything(&self) -> BTreeMap<PathBuf, Entry> {
+        loop {
+            let (told_tx, told) = tokio::sync::oneshot::channel();
+            self.sender.put(Hint::Everything(told_tx));
+            // Forgotten when events were lost: asked again, after everything was compared.
+            if let Ok(entries) = told.await {
+                return entries;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 }
 

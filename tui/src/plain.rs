@@ -1,6 +1,6 @@
 //! Status as lines: no colour, no cursor movement, the most important first.
 
-use tunnel::status::{Link, Phase, Process, Serving, Session};
+use tunnel::status::{Link, Phase, Process, Serving, Session, Sync};
 
 /// One session.
 pub fn session(session: &Session) -> Vec<String> {
@@ -10,24 +10,52 @@ pub fn session(session: &Session) -> Vec<String> {
         format!("  agent     {}", link(&session.link)),
         format!("  process   {}{}", process(&session.process), restarts(session.restarts)),
     ];
+    if let Some(sync) = &session.sync {
+        lines.extend(synced(sync));
+    }
     for port in &session.ports {
         let services = session.services.join(",");
+        if session.sync.is_some() {
+            let heard = if port.listening { "" } else { "  (nothing listens)" };
+            lines.push(format!(
+                "  port      {services}:{} -> {} in the pod{heard}",
+                port.service, port.container
+            ));
+            continue;
+        }
         let heard = if port.listening { "" } else { "  (nothing listens)" };
         lines.push(format!("  port      {services}:{} -> 127.0.0.1:{}{heard}", port.service, port.laptop));
     }
     let (requests, outbound, dns) = (&session.requests, &session.outbound, &session.dns);
+    let place = if session.sync.is_some() { "this code" } else { "the laptop" };
     lines.push(format!(
-        "  requests  {} to the laptop ({} open), {} to originals, {} failed",
+        "  requests  {} to {place} ({} open), {} to originals, {} failed",
         requests.laptop, requests.open, requests.originals, requests.failed
     ));
+    if session.sync.is_some() {
+        return lines;
+    }
     lines.push(format!("  outbound  {} connections, {} failed", outbound.connections, outbound.failed));
     lines.push(format!("  dns       {} answers, {} failed", dns.answered, dns.failed));
+    lines
+}
+
+fn synced(sync: &Sync) -> Vec<String> {
+    let mut lines = vec![format!("  sync      {} -> {}", sync.from, sync.to)];
+    for pod in &sync.pods {
+        let state = match &pod.why {
+            None => format!("in sync @ {}", pod.generation),
+            Some(why) => format!("not in sync @ {}: {why}", pod.generation),
+        };
+        lines.push(format!("  pod       {}: {state}", pod.name));
+    }
     lines
 }
 
 fn state(session: &Session) -> String {
     let serving = match &session.serving {
         Serving::Laptop => "requests reach this laptop".to_owned(),
+        Serving::Pod => "requests reach this code in the cluster".to_owned(),
         Serving::Originals { why } => format!("{why}; originals serve"),
         Serving::Nobody { why } => format!("{why}; callers get an error"),
     };
@@ -91,6 +119,7 @@ mod tests {
             requests: Requests { laptop: 3, originals: 1, failed: 0, stalled: 0, open: 2 },
             outbound: Outbound { connections: 4, failed: 1 },
             dns: Dns { answered: 5, failed: 0 },
+            sync: None,
         };
         insta::assert_snapshot!(session(&value).join("\n"), @r"
         0a1b2c3d  deployment/catalog in shop (dev)

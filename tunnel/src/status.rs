@@ -49,6 +49,9 @@ pub struct Session {
     pub outbound: Outbound,
     /// DNS path.
     pub dns: Dns,
+    /// Sync path; none: the code runs on the laptop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<Sync>,
 }
 
 /// How far a session is.
@@ -87,7 +90,7 @@ pub enum Process {
     None,
     /// Started by devbridge.
     Running {
-        /// Its process id on the laptop.
+        /// Its process id: on the laptop, or in its container.
         pid: u32,
     },
     /// It ended.
@@ -103,6 +106,8 @@ pub enum Process {
 pub enum Serving {
     /// The laptop's process.
     Laptop,
+    /// The laptop's code, in the pod.
+    Pod,
     /// The target's own pods.
     Originals {
         /// For people: "nothing listens on 127.0.0.1:3000".
@@ -163,4 +168,35 @@ pub struct Dns {
     pub answered: u64,
     /// Questions without an answer.
     pub failed: u64,
+}
+
+/// The sync path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sync {
+    /// The folder on the laptop.
+    pub from: String,
+    /// The folder in the container.
+    pub to: String,
+    /// What runs there.
+    pub command: Vec<String>,
+    /// Counts what was saved; the pods are to have this one.
+    pub generation: u64,
+    /// The pods that run the code.
+    pub pods: Vec<SyncedPod>,
+}
+
+/// A pod that runs the code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncedPod {
+    /// Its name.
+    pub name: String,
+    /// What it has.
+    pub generation: u64,
+    /// Its contents and the laptop's were compared, by one hash of all, and are the same.
+    pub in_sync: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }

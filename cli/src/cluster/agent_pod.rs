@@ -4,6 +4,7 @@
 //! service account; only what the container executes is different. So it may do what the target may do and
 //! nothing more, and passes Pod Security wherever the target does. What had to be left out is reported.
 
+mod code;
 pub(super) mod placing;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use kube::ResourceExt;
 use serde_json::json;
 use tunnel::identity::PublicKey;
 
+pub use self::code::Code;
 use super::names::{AGENT, AGENT_KEY, DEVBRIDGE, MANAGED_BY, TARGET, hex};
 use super::parts;
 use super::stand_in;
@@ -69,8 +71,14 @@ impl AgentPod {
 }
 
 /// Makes the pod template. `parts` are the ConfigMaps of the packed agent in order, `nodes` those that have
-/// the target's image already.
-pub fn build(target: &Target, bootstrap: &str, parts: &[String], nodes: &BTreeSet<String>) -> AgentPod {
+/// the target's image already, `code` what of the laptop runs in it.
+pub fn build(
+    target: &Target,
+    bootstrap: &str,
+    parts: &[String],
+    nodes: &BTreeSet<String>,
+    code: Option<&Code>,
+) -> AgentPod {
     let mut template = target.template();
     let mut dropped = Vec::new();
     let mut spec = template.spec.take().unwrap_or_default();
@@ -96,7 +104,7 @@ pub fn build(target: &Target, bootstrap: &str, parts: &[String], nodes: &BTreeSe
     if let Some(container) = spec.containers.get_mut(target.container) {
         container_name.clone_from(&container.name);
         annotations.insert("kubectl.kubernetes.io/default-container".into(), container.name.clone());
-        agent_container(container, target, ports);
+        agent_container(container, target, ports, code.is_some());
     }
     let others: Vec<_> =
         spec.containers.iter().map(|c| c.name.as_str()).filter(|name| *name != container_name).collect();
@@ -104,6 +112,9 @@ pub fn build(target: &Target, bootstrap: &str, parts: &[String], nodes: &BTreeSe
         dropped.push(format!("containers kept beside the agent: {}", others.join(", ")));
     }
     spec.volumes.get_or_insert_default().extend(volumes(target, bootstrap, parts));
+    if let Some(code) = code {
+        code.seed(&mut spec, target.container);
+    }
     template.spec = Some(spec);
     AgentPod { template, ports, container: container_name, dropped }
 }
@@ -143,7 +154,7 @@ fn pod_wide(
     }
 }
 
-fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts) {
+fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts, runs_code: bool) {
     let listen: Vec<_> = target.ports().iter().map(u16::to_string).collect();
     container.command = Some(vec![format!("{BASE}/boot/bootstrap")]);
     container.args = Some(vec!["--ports".into(), listen.join(",")]);
@@ -156,13 +167,8 @@ fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts
     container.tty = None;
     container.readiness_probe = probe("/readyz", ports.health, 1);
     container.liveness_probe = probe("/livez", ports.health, 10);
-    let quantity = |text: &str| Quantity(text.to_owned());
-    container.resources = Some(ResourceRequirements {
-        requests: Some([("cpu".into(), quantity("10m")), ("memory".into(), quantity("32Mi"))].into()),
-        // No CPU limit: it would slow every request. The memory limit is far above what the agent uses.
-        limits: Some([("memory".into(), quantity("256Mi"))].into()),
-        claims: None,
-    });
+    container.resources =
+        if runs_code { code::resources(container.resources.take()) } else { Some(own_resources()) };
     container.env.get_or_insert_default().extend(own_env(target, ports));
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
         name: format!("devbridge-{name}"),
@@ -176,6 +182,16 @@ fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts
         mount("keys", "keys", true),
         mount("run", "run", false),
     ]);
+}
+
+fn own_resources() -> ResourceRequirements {
+    let quantity = |text: &str| Quantity(text.to_owned());
+    ResourceRequirements {
+        requests: Some([("cpu".into(), quantity("10m")), ("memory".into(), quantity("32Mi"))].into()),
+        // No CPU limit: it would slow every request. The memory limit is far above what the agent uses.
+        limits: Some([("memory".into(), quantity("256Mi"))].into()),
+        claims: None,
+    }
 }
 
 fn probe(path: &str, port: u16, period: i32) -> Option<k8s_openapi::api::core::v1::Probe> {
@@ -269,7 +285,7 @@ mod tests {
     #[test]
     fn a_pod_of_an_earlier_session_is_told_by_its_key() {
         let built = |seed| {
-            let pod = build(&target(&pod()), "boot", &[], &BTreeSet::new());
+            let pod = build(&target(&pod()), "boot", &[], &BTreeSet::new(), None);
             pod.of(tunnel::identity::KeyPair::from_seed([seed; 32]).public())
         };
         let (own, earlier) = (built(1), built(2));
@@ -283,7 +299,7 @@ mod tests {
     #[test]
     fn the_agent_stands_in_with_the_targets_identity_and_its_own_command() {
         let parts = ["part-a".to_owned(), "part-b".to_owned()];
-        let agent = build(&target(&pod()), "boot", &parts, &BTreeSet::from(["n1".to_owned()]));
+        let agent = build(&target(&pod()), "boot", &parts, &BTreeSet::from(["n1".to_owned()]), None);
         let spec = agent.template.spec.unwrap();
         assert_eq!(spec.service_account_name.as_deref(), Some("web"));
         assert_eq!(spec.security_context.as_ref().unwrap().run_as_user, Some(7));
@@ -299,7 +315,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_original_alone_is_left_out_and_reported() {
-        let agent = build(&target(&pod()), "boot", &[], &BTreeSet::new());
+        let agent = build(&target(&pod()), "boot", &[], &BTreeSet::new(), None);
         let spec = agent.template.spec.unwrap();
         assert!(spec.host_network.is_none() && spec.topology_spread_constraints.is_none());
         assert_eq!(spec.init_containers.unwrap().len(), 1, "the native sidecar stays");
@@ -316,7 +332,7 @@ mod tests {
 
     #[test]
     fn its_own_ports_avoid_the_targets_and_low_ports_need_no_capability() {
-        let agent = build(&target(&pod()), "boot", &[], &BTreeSet::new());
+        let agent = build(&target(&pod()), "boot", &[], &BTreeSet::new(), None);
         assert_eq!(agent.ports, AgentPorts { control: FIRST_PORT + 1, health: FIRST_PORT + 2 });
         let security = agent.template.spec.unwrap().security_context.unwrap();
         assert_eq!(security.sysctls.unwrap()[0].name, "net.ipv4.ip_unprivileged_port_start");

@@ -20,6 +20,7 @@ use super::reload::Reload;
 use super::requests::Requests;
 use super::seat::{Seat, report, visible};
 use super::serve::{Served, serve};
+use super::sync::Sync;
 use super::{Context, originals};
 use crate::cluster::agent_pod::AgentPod;
 use crate::cluster::objects::Objects;
@@ -40,6 +41,8 @@ pub struct Wanted {
     pub ports: Arc<BTreeMap<u16, u16>>,
     /// Starts the process anew when its files change.
     pub reload: Option<Arc<Reload>>,
+    /// Runs the code in the agent's pod, instead of a process on the laptop.
+    pub sync: Option<Arc<Sync>>,
     /// How long to wait for the process to listen.
     pub wait: Duration,
     /// Where the application's environment is written.
@@ -80,6 +83,8 @@ pub struct Attached {
     pub process: Option<sandbox::Process>,
     /// How the agent's streams reach the process.
     pub requests: Requests,
+    /// Brings the code into the next agent's pod.
+    pub sync: Option<Arc<Sync>>,
     /// Tells outbound and dns of another agent.
     pub replace: Replace,
     /// Everything that runs for the process.
@@ -152,7 +157,7 @@ pub async fn attach(context: &Context, making: &Making, wanted: &Wanted) -> Resu
     let known = originals::now(context).await?;
     // Dialling originals that a policy shields takes time; the process starts meanwhile.
     let (probed, served) =
-        tokio::join!(seat.originals(context, known), serve(context, wanted, &current, &tasks));
+        tokio::join!(seat.originals(context, known), serve(context, wanted, &reached.pod, &current, &tasks));
     let Served { requests, process } = served?;
     let step = output.step("originals", "trying the way from the agent to the originals");
     let probed = probed?;
@@ -164,9 +169,10 @@ pub async fn attach(context: &Context, making: &Making, wanted: &Wanted) -> Resu
     ));
 
     let step = output.step("arm", "probing the whole way, then taking requests");
-    seat.arm(requests.clone()).await?;
+    seat.arm(requests.clone(), wanted.sync.is_some()).await?;
     let started = reached.started().await?;
     visible(context, &wanted.services, &started).await?;
     step.done("agent is ready, and the Service knows it");
-    Ok(Attached { seat: Some(seat), started, process, requests, replace, tasks })
+    let sync = wanted.sync.clone();
+    Ok(Attached { seat: Some(seat), started, process, requests, sync, replace, tasks })
 }

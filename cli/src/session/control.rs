@@ -105,12 +105,13 @@ impl Control {
         .await
     }
 
-    /// Lets the agent probe the data path and take requests for this laptop.
+    /// Lets the agent probe the data path and take requests for this laptop, or for the process in its pod.
     ///
     /// # Errors
     /// The probe failed; requests keep going to originals.
-    pub async fn arm(&mut self) -> Result<(), ControlError> {
-        self.tell(ToAgent::Arm(self.unavailable)).await?;
+    pub async fn arm(&mut self, in_the_pod: bool) -> Result<(), ControlError> {
+        let arm = if in_the_pod { ToAgent::ArmProcess } else { ToAgent::Arm };
+        self.tell(arm(self.unavailable)).await?;
         self.answer(|answer| match answer {
             ToLaptop::Armed => Some(Ok(())),
             ToLaptop::ArmFailed(why) => Some(Err(ControlError::ArmFailed(why))),

@@ -238,7 +238,11 @@ async fn next(
     let mut seat = Seat::take(context, &reached).await?;
     let probed = seat.originals(context, known).await?;
     report(&context.output, &probed);
-    seat.arm(attached.requests.clone()).await?;
+    if let Some(sync) = &attached.sync {
+        // It serves nobody before it has what the laptop has.
+        sync.join(&reached.pod, &seat.connection, &seat.tasks).await?;
+    }
+    seat.arm(attached.requests.clone(), attached.sync.is_some()).await?;
     attached.replace.with(seat.connection.clone());
     attached.seat = Some(seat);
     attached.started = reached.started().await?;

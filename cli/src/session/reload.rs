@@ -5,7 +5,6 @@
 //! that listens: so not even a POST is lost. A process that ends by itself stays ended, in view, until the next save.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,17 +16,13 @@ use tunnel::{Flow, Priority};
 
 use super::current::Current;
 use super::requests::Way;
+use super::saves::{Saves, files, names};
 use super::status::Board;
 use crate::output::Output;
 use crate::sandbox::{Exit, Starter};
 use crate::watch::circle::Circle;
-use crate::watch::on_change::OnChange;
-use crate::watch::{Batch, Notice, Watch};
+use crate::watch::tree::{Changes, merge};
 
-/// More files are seldom all code.
-const MANY: usize = 50_000;
-/// Commands whose output is what they are run for are run so often for one save.
-const ROUNDS: usize = 5;
 /// For so long requests under way may keep the old process from being asked to end. A longer one gets what the process gives
 /// it within its grace.
 const UNDER_WAY: Duration = Duration::from_millis(250);
@@ -39,12 +34,8 @@ const LISTEN: Duration = Duration::from_secs(60);
 
 /// What is followed, and what is done about it.
 pub struct Reload {
-    /// The folder.
-    pub watch: Watch,
-    /// Where it is.
-    pub folder: PathBuf,
-    /// Commands that run first, in this order.
-    pub on_change: Vec<OnChange>,
+    /// The folder, and the commands that run first.
+    pub saves: Saves,
     /// How long the process may take to end.
     pub grace: Duration,
 }
@@ -66,28 +57,9 @@ pub struct Live {
 }
 
 impl Reload {
-    /// Waits until the folder has been read: what changes from now on is noticed.
-    pub async fn begun(&self, output: &Output) {
-        let step = output.step("watch", &format!("reading {}", self.folder.display()));
-        loop {
-            for notice in self.watch.next().await.notices {
-                match notice {
-                    Notice::Follows { files, .. } => {
-                        step.done(&notice.to_string());
-                        if files > MANY {
-                            output.note("that is a lot: --watch PATHS or a line in .devbridgeignore leaves out what is no code");
-                        }
-                        return;
-                    }
-                    notice => output.warn(&notice.to_string()),
-                }
-            }
-        }
-    }
-
     /// Starts the process anew whenever it has to be, until dropped; the process goes on then. Commands that run are killed.
     pub async fn run(self: Arc<Self>, live: Live) {
-        let mut pending = BTreeSet::new();
+        let mut pending = Changes::new();
         let mut circle = Circle::default();
         let mut started = Instant::now();
         let mut served = BTreeSet::new();
@@ -95,8 +67,8 @@ impl Reload {
         let mut _opening = Tasks::default();
         let mut ended = false;
         loop {
-            let batch = tokio::select! {
-                batch = self.watch.next() => batch,
+            let changes = tokio::select! {
+                changes = self.saves.next(&live.output) => changes,
                 exit = live.starter.ended(), if !ended => {
                     ended = true;
                     live.ended(exit);
@@ -104,7 +76,7 @@ impl Reload {
                 }
             };
             let saved = Instant::now();
-            let mut fresh = live.relevant(batch);
+            let mut fresh = files(&changes);
             fresh.retain(|path| circle.counts(path));
             for path in circle.changed(&fresh, started.elapsed()) {
                 fresh.remove(&path);
@@ -117,8 +89,8 @@ impl Reload {
                 continue;
             }
             live.output.state(&format!("{} changed", names(&fresh)));
-            pending.extend(fresh);
-            if let Err(why) = self.commands(&mut pending, &live).await {
+            merge(&mut pending, changes.into_iter().filter(|(path, _)| fresh.contains(path)).collect());
+            if let Err(why) = self.saves.commands(&mut pending, &live.output).await {
                 live.output.state(&format!("{why}; the process goes on as it was"));
                 continue;
             }
@@ -128,45 +100,9 @@ impl Reload {
             ended = false;
         }
     }
-
-    /// Runs the commands for what is pending, and for what they write in turn.
-    async fn commands(&self, pending: &mut BTreeSet<PathBuf>, live: &Live) -> Result<(), String> {
-        let mut fresh = pending.clone();
-        for round in 0..=ROUNDS {
-            let due = self.on_change.iter().filter(|on| fresh.iter().any(|path| on.is_for(path)));
-            let due: Vec<_> = due.collect();
-            if due.is_empty() {
-                return Ok(());
-            }
-            if round == ROUNDS {
-                let command = due.first().map(|on| on.command.as_str()).unwrap_or_default();
-                live.output
-                    .warn(&format!("`{command}` changes the files that it is run for each time; going on"));
-                return Ok(());
-            }
-            for on in due {
-                live.output.say(&format!("running `{}`", on.command));
-                let took = on.run(&self.folder).await.map_err(|error| crate::error::chain(&error))?;
-                live.output.say(&format!("`{}` took {:.1} s", on.command, took.as_secs_f64()));
-            }
-            fresh = live.relevant(self.watch.now().await);
-            pending.extend(fresh.iter().cloned());
-        }
-        Ok(())
-    }
 }
 
 impl Live {
-    /// Files whose contents changed; says what else there is to say.
-    fn relevant(&self, batch: Batch) -> BTreeSet<PathBuf> {
-        for notice in batch.notices {
-            self.output.warn(&notice.to_string());
-        }
-        let changes =
-            batch.changes.into_iter().filter(|(_, change)| change.matters() && change.is_of_a_file());
-        changes.map(|(path, _)| path).collect()
-    }
-
     fn ended(&self, exit: Exit) {
         let code = exit.code();
         self.board.process(Process::Exited { code: i32::from(code) });
@@ -235,26 +171,5 @@ async fn listens(way: &Way, mut ports: BTreeSet<u16>) {
             return;
         }
         time::sleep(if started.elapsed() < LISTEN / 12 { LOOK } else { LATER }).await;
-    }
-}
-
-/// `src/main.rs and 3 more`.
-fn names(paths: &BTreeSet<PathBuf>) -> String {
-    let first = paths.first().map(|path| Path::display(path).to_string()).unwrap_or_default();
-    match paths.len() {
-        0 | 1 => first,
-        more => format!("{first} and {} more", more - 1),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_changed_files_are_one_line() {
-        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect();
-        assert_eq!(names(&paths(&["a"])), "a");
-        assert_eq!(names(&paths(&["c", "a", "b"])), "a and 2 more");
     }
 }

@@ -37,7 +37,8 @@ pub struct Seat {
     pub connection: Connection,
     /// Orders to the agent.
     pub control: Control,
-    tasks: Tasks,
+    /// Everything that lives as long as the seat.
+    pub tasks: Tasks,
 }
 
 impl Seat {
@@ -68,13 +69,13 @@ impl Seat {
         Ok(probed)
     }
 
-    /// Takes the agent's streams from now on, and has it take requests for this laptop.
+    /// Takes the agent's streams from now on, and has it take requests for this laptop, or for the code in its pod.
     ///
     /// # Errors
     /// The probe of the whole way failed, or the agent is gone.
-    pub async fn arm(&mut self, requests: Requests) -> Result<(), ControlError> {
+    pub async fn arm(&mut self, requests: Requests, in_the_pod: bool) -> Result<(), ControlError> {
         self.tasks.spawn_until_stopped(requests.run(self.connection.clone()));
-        self.control.arm().await
+        self.control.arm(in_the_pod).await
     }
 
     /// Whether there is a way to the agent now.

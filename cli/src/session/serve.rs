@@ -12,6 +12,7 @@ use super::attach::{Ended, Wanted};
 use super::current::Current;
 use super::reload::Live;
 use super::requests::{Requests, Way};
+use super::sync::Sync;
 use super::{Context, dns, env, expose, outbound, process};
 use crate::error::{Exit, Failure};
 use crate::sandbox::{self, Sandbox};
@@ -31,6 +32,7 @@ pub struct Served {
 pub async fn serve(
     context: &Context,
     wanted: &Wanted,
+    pod: &str,
     current: &Current,
     tasks: &Tasks,
 ) -> Result<Served, Ended> {
@@ -44,9 +46,12 @@ pub async fn serve(
     }
     step.done(&format!("{} variables", application.len()));
 
+    if let Some(sync) = &wanted.sync {
+        return serve_in_the_pod(context, wanted, sync, pod, current, tasks).await;
+    }
     let all = env::of_the_process(&application, &context.cluster.namespace, &wanted.target, &wanted.session);
     if let Some(reload) = &wanted.reload {
-        reload.begun(&context.output).await;
+        reload.saves.begun(&context.output).await;
     }
     let (way, process) = run_process(context, wanted, &pod_env, all, current, tasks).await?;
     let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), board: context.board.clone() };
@@ -63,6 +68,34 @@ pub async fn serve(
     }
     await_ports(context, wanted, &way, process.as_ref()).await?;
     Ok(Served { requests, process })
+}
+
+/// Brings the code into the agent's pod and starts it there; waits until it listens.
+async fn serve_in_the_pod(
+    context: &Context,
+    wanted: &Wanted,
+    sync: &Arc<Sync>,
+    pod: &str,
+    current: &Current,
+    tasks: &Tasks,
+) -> Result<Served, Ended> {
+    sync.begun().await;
+    let mut joined = sync.join(pod, &current.connection(), tasks).await?;
+    tasks.spawn_until_stopped(Arc::clone(sync).run());
+    let step = context.output.step("listen", "waiting for the code to listen");
+    match joined.listens(wanted.wait).await {
+        Ok(()) => {
+            step.done("the code listens");
+            context.board.serving(Serving::Pod);
+        }
+        Err(why) => {
+            step.note(&why);
+            step.done("attaching all the same; originals serve until the code listens");
+            context.board.serving(Serving::Originals { why });
+        }
+    }
+    let requests = Requests { way: Way::Laptop, ports: wanted.ports.clone(), board: context.board.clone() };
+    Ok(Served { requests, process: None })
 }
 
 /// Starts the process in its sandbox and the paths that it uses; without a command, only says where requests go.

@@ -96,6 +96,7 @@ impl Board {
 pub fn line(session: &Session) -> String {
     match &session.serving {
         Serving::Laptop => "requests reach this laptop".into(),
+        Serving::Pod => "requests reach this code in the cluster".into(),
         Serving::Originals { why } | Serving::Nobody { why } => {
             format!("{why}; {}", others(session.unavailable))
         }

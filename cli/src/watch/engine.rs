@@ -104,6 +104,8 @@ impl Engine {
                 self.flushes.push(flushed);
                 self.settle.sign(Path::new(""), Sign::Attributes, Instant::now());
             }
+            // Who asked may not wait any more.
+            Ok(Hint::Everything(told)) => drop(told.send(self.tree.all())),
             Err(RecvTimeoutError::Timeout) => {}
         }
         if self.gone {

@@ -1,5 +1,6 @@
 //! From the kernel's events to the engine: a bounded queue that forgets single events when there are too many, and says so.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,7 @@ use std::time::Instant;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 
 use super::settle::Sign;
+use super::tree::Entry;
 
 /// Events that wait. One costs some hundred bytes; when more are there, looking at everything is as quick.
 const QUEUE: usize = 32 * 1024;
@@ -22,6 +24,8 @@ pub(super) enum Hint {
     Lost,
     /// Say when all that was heard before has been looked at.
     Flush(tokio::sync::oneshot::Sender<()>),
+    /// Tell all that is known.
+    Everything(tokio::sync::oneshot::Sender<BTreeMap<PathBuf, Entry>>),
     /// Nobody wants to know any more.
     End,
 }

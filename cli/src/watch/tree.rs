@@ -113,6 +113,10 @@ impl Tree {
         paths.into_iter().filter_map(|path| self.entries.remove_entry(&path)).collect()
     }
 
+    pub(super) fn all(&self) -> BTreeMap<PathBuf, Entry> {
+        self.entries.clone()
+    }
+
     pub(super) fn count(&self) -> (usize, usize) {
         let folders = self.entries.values().filter(|entry| entry.kind == Kind::Folder).count();
         (folders, self.entries.len() - folders)
@@ -184,7 +188,7 @@ impl Change {
 }
 
 /// Adds what changed later.
-pub(super) fn merge(earlier: &mut Changes, later: Changes) {
+pub fn merge(earlier: &mut Changes, later: Changes) {
     for (path, change) in later {
         let before = match earlier.remove(&path) {
             Some(known) => known.before,

@@ -6,6 +6,7 @@ use crate::args::Intercept;
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::reload::Reload;
+use crate::session::saves::Saves;
 use crate::watch::Watch;
 use crate::watch::rules::Rules;
 
@@ -28,7 +29,8 @@ pub(super) fn reload(args: &Intercept, output: &Output) -> Result<Option<Reload>
     let watch = Watch::start(&folder, only).map_err(|error| {
         Failure::new("DB-WATCH-001", Exit::Config, "cannot follow this folder").why(error)
     })?;
-    Ok(Some(Reload { watch, folder, on_change: args.on_change.clone(), grace: args.grace }))
+    let saves = Saves { watch, folder, on_change: args.on_change.clone() };
+    Ok(Some(Reload { saves, grace: args.grace }))
 }
 
 /// A path of the user's from the folder that is followed.

@@ -43,19 +43,25 @@ pub(super) fn status(
         requests: tunnel::status::Requests::default(),
         outbound: tunnel::status::Outbound::default(),
         dns: tunnel::status::Dns::default(),
+        sync: None,
     }
 }
 
 /// Says that requests come here, from where and to where.
 pub(super) fn ready(context: &Context) {
     let session = context.board.read();
-    let ways: Vec<_> = session
-        .ports
-        .iter()
-        .map(|port| format!("{}:{} -> 127.0.0.1:{}", session.services.join(","), port.service, port.laptop))
-        .collect();
+    let way = |port: &Port| {
+        let place = match &session.sync {
+            None => format!("127.0.0.1:{}", port.laptop),
+            Some(sync) => {
+                format!("{} in the cluster", sync.command.first().map_or("this code", String::as_str))
+            }
+        };
+        format!("{}:{} -> {place}", session.services.join(","), port.service)
+    };
+    let ways: Vec<_> = session.ports.iter().map(way).collect();
     context.output.ready(&format!("{}; leave with Ctrl-C", ways.join(", ")));
-    if session.serving != Serving::Laptop {
+    if !matches!(session.serving, Serving::Laptop | Serving::Pod) {
         context.output.state(&line(&session));
     }
     context.output.say("connections that callers already have stay with the originals; new ones come here");

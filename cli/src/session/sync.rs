@@ -1,0 +1,188 @@
+//! The sync path, laptop end: what is saved in a folder is in the target's container some milliseconds later, and runs.
+//!
+//! ```text
+//! watch ─► on_change commands ─► release ─┬─► pod a: files ─► commit, roots compared ─► process started anew
+//!                                         └─► pod b: …
+//! ```
+//!
+//! [`files`] speaks with a pod's writer, [`compare`] finds what it lacks when it is met for the first time, [`items`] reads
+//! what is sent, [`runner`] speaks with the keeper of its process. Each pod has a task of its own: a slow one keeps no other
+//! from being up to date, and what changes while it is busy is one batch then.
+
+mod compare;
+mod files;
+mod items;
+mod outlet;
+mod pod;
+mod runner;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ignore::gitignore::Gitignore;
+use tokio::time::Instant;
+use tunnel::status;
+
+use self::outlet::Outlet;
+pub use self::pod::Joined;
+use super::Context;
+use super::saves::{self, Saves};
+use crate::cluster::agent_pod::Code;
+use crate::watch::tree::{Changes, Entry, merge};
+
+/// What is to be synced, and how.
+pub struct Order {
+    /// The folder, and the commands that run first.
+    pub saves: Saves,
+    /// Where it goes in the container; none: the container's working directory.
+    pub to: Option<PathBuf>,
+    /// What runs there; empty: what the target runs.
+    pub command: Vec<std::ffi::OsString>,
+    /// For which files it is started anew.
+    pub restart: Restart,
+    /// How long it may take to end before it is killed.
+    pub grace: Duration,
+    /// Files that only the container has stay.
+    pub keep: bool,
+    /// Bytes a second to each pod.
+    pub limit: Option<u64>,
+    /// A volume of the pod's own lies over the folder.
+    pub volume: bool,
+}
+
+/// For which files the process is started anew.
+#[derive(Debug, Clone)]
+pub enum Restart {
+    /// All of them.
+    Always,
+    /// None: it notices by itself.
+    Never,
+    /// Those that match.
+    For(Gitignore),
+}
+
+impl Restart {
+    fn is_due(&self, changes: &Changes) -> bool {
+        let files = saves::files(changes);
+        match self {
+            Self::Always => !files.is_empty(),
+            Self::Never => false,
+            Self::For(patterns) => {
+                files.iter().any(|path| patterns.matched_path_or_any_parents(path, false).is_ignore())
+            }
+        }
+    }
+}
+
+/// All paths that count, relative to the folder.
+type Entries = BTreeMap<PathBuf, Entry>;
+
+/// The sync path of one session.
+pub struct Sync {
+    order: Order,
+    code: Code,
+    context: Context,
+    local: Mutex<Local>,
+}
+
+/// What the pods are to have.
+#[derive(Default)]
+struct Local {
+    entries: Arc<Entries>,
+    generation: u64,
+    outlets: Vec<Arc<Outlet>>,
+}
+
+impl Sync {
+    /// For the session of `context`.
+    pub fn new(order: Order, code: Code, context: Context) -> Self {
+        Self { order, code, context, local: Mutex::default() }
+    }
+
+    /// Waits until the folder has been read, once for all pods.
+    pub async fn begun(&self) {
+        if self.local().generation > 0 {
+            return;
+        }
+        self.order.saves.begun(&self.context.output).await;
+        let entries = self.order.saves.watch.everything().await;
+        let mut local = self.local();
+        local.entries = Arc::new(entries);
+        local.generation = 1;
+    }
+
+    /// Hands what is saved to all pods, until dropped. Commands that run are killed then.
+    pub async fn run(self: Arc<Self>) {
+        let output = &self.context.output;
+        let saves = &self.order.saves;
+        let mut pending = Changes::new();
+        loop {
+            let changes = saves.next(output).await;
+            let saved = Instant::now();
+            let fresh = saves::files(&changes);
+            merge(&mut pending, changes);
+            if pending.is_empty() {
+                continue;
+            }
+            if !fresh.is_empty() {
+                output.state(&format!("{} changed", saves::names(&fresh)));
+                if let Err(why) = saves.commands(&mut pending, output).await {
+                    output.state(&format!("{why}; nothing was synced"));
+                    continue;
+                }
+            }
+            self.release(std::mem::take(&mut pending), saved);
+        }
+    }
+
+    /// From now on pods are to have this.
+    fn release(&self, changes: Changes, saved: Instant) {
+        let mut local = self.local();
+        let entries = Arc::make_mut(&mut local.entries);
+        for (path, change) in &changes {
+            match &change.after {
+                Some(entry) => drop(entries.insert(path.clone(), entry.clone())),
+                None => drop(entries.remove(path)),
+            }
+        }
+        local.generation += 1;
+        for outlet in &local.outlets {
+            outlet.put(changes.clone(), local.generation, saved);
+        }
+        let generation = local.generation;
+        drop(local);
+        self.change(|sync| sync.generation = generation);
+    }
+
+    /// A place for the changes from now on, and all that there is until now.
+    fn subscribe(&self) -> (Arc<Outlet>, Arc<Entries>, u64) {
+        let mut local = self.local();
+        let outlet = Arc::<Outlet>::default();
+        local.outlets.push(Arc::clone(&outlet));
+        (outlet, Arc::clone(&local.entries), local.generation)
+    }
+
+    fn unsubscribe(&self, outlet: &Arc<Outlet>) {
+        self.local().outlets.retain(|other| !Arc::ptr_eq(other, outlet));
+    }
+
+    fn folder(&self) -> &Path {
+        &self.order.saves.folder
+    }
+
+    /// Changes what `status` shows.
+    fn change(&self, change: impl FnOnce(&mut status::Sync)) {
+        self.context.board.change(|session| {
+            if let Some(sync) = &mut session.sync {
+                change(sync);
+            }
+        });
+    }
+
+    /// Never held across an await.
+    fn local(&self) -> MutexGuard<'_, Local> {
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

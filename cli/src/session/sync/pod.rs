@@ -1,0 +1,416 @@
+//! One pod that is kept in sync: brought up to date when it is met, then with every save.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+use tunnel::message::Env;
+use tunnel::status::{Process, Serving, SyncedPod};
+use tunnel::sync::Trouble;
+use tunnel::tasks::Tasks;
+use tunnel::{Connection, OpenError};
+
+use super::Sync;
+use super::compare::compare;
+use super::files::{Files, FilesError, Written, item};
+use super::items::{Item, path};
+use super::outlet::{Batch, Outlet};
+use super::runner::{End, Runner, State};
+use crate::error::{Exit, Failure, chain};
+use crate::session::env;
+use crate::watch::tree::Changes;
+
+/// Tries to write what changed while it was being read.
+const TRIES: usize = 3;
+
+/// A pod that is up to date and runs the code.
+pub struct Joined {
+    state: tokio::sync::watch::Receiver<State>,
+    /// Container ports that requests come to.
+    ports: Vec<u16>,
+}
+
+impl From<FilesError> for Failure {
+    fn from(error: FilesError) -> Self {
+        match error {
+            FilesError::Refused(trouble) => refused(&trouble),
+            error => {
+                Self::new("DB-SYNC-004", Exit::Failure, "the code could not be brought into the container")
+                    .why(chain(&error))
+            }
+        }
+    }
+}
+
+/// The first write failed: why, and what there is to choose.
+fn refused(trouble: &Trouble) -> Failure {
+    let at = path(&trouble.path);
+    let error = std::io::Error::from_raw_os_error(trouble.errno);
+    let owner = trouble.owner.map(|(user, group)| format!(", and the folder belongs to {user}:{group}"));
+    let failure = Failure::new(
+        "DB-SYNC-005",
+        Exit::Failure,
+        format!("{} in the container can't be written", at.display()),
+    )
+    .why(format!(
+        "{}: {error}; the container's user is {}{}",
+        trouble.doing,
+        trouble.uid,
+        owner.unwrap_or_default()
+    ));
+    failure
+        .fix("--volume: an empty volume over that folder, filled from the image, which the container's user owns")
+        .fix("or name another folder with --to")
+        .fix("or build the image so that its user owns the folder: COPY --chown")
+}
+
+impl Sync {
+    /// Brings the pod behind `connection` to what the laptop has, starts the process there, and follows in `tasks` until
+    /// the connection is lost.
+    ///
+    /// # Errors
+    /// The folder can't be written, or the agent is gone again.
+    pub async fn join(
+        self: &Arc<Self>,
+        pod: &str,
+        connection: &Connection,
+        tasks: &Tasks,
+    ) -> Result<Joined, Failure> {
+        let output = &self.context.output;
+        let step = output.step("sync", &format!("bringing the code into pod {pod}"));
+        let started = Instant::now();
+        let (outlet, local, generation) = self.subscribe();
+        let place = Place { sync: Arc::clone(self), outlet, pod: pod.to_owned() };
+        let mut files = Files::open(connection, &self.code.to, self.order.limit).await?;
+        let batch = compare(&mut files, self.folder(), &local, self.order.keep).await?;
+        drop(local);
+        let written = files.write(self.folder(), batch, generation).await?;
+        place.tell(&written, generation);
+        let state = if written.same { format!("in sync @ {generation}") } else { "not in sync".into() };
+        step.done(&format!(
+            "{state}: {} sent as {}, {} ms",
+            count(written.files, "file"),
+            size(written.bytes),
+            started.elapsed().as_millis()
+        ));
+        place.troubles(&written);
+
+        let step = output.step("process", "starting the code");
+        let lost = |error: OpenError| {
+            Failure::new("DB-TUNNEL-002", Exit::Failure, "the agent did not do as it was told").why(error)
+        };
+        let mut runner = Runner::open(connection).await.map_err(lost)?;
+        let env = env::fetch(connection).await.map_err(|error| {
+            Failure::new("DB-ENV-002", Exit::Failure, "cannot fetch the pod's environment").why(error)
+        })?;
+        let command = match self.code.expand {
+            true => expand(&self.code.command, &env),
+            false => self.code.command.clone(),
+        };
+        let run = Run { command, variables: self.variables() };
+        start(&mut runner, &run, self.order.grace).await?;
+        let mut state = runner.state();
+        if state.wait_for(|state| state.starts > 0 || state.lost).await.is_err() {
+            return Err(Failure::new("DB-SYNC-004", Exit::Failure, "the agent ended"));
+        }
+        let first = state.borrow().clone();
+        match &first.end {
+            Some(End::Not(why)) => {
+                return Err(Failure::new("DB-SYNC-006", Exit::Failure, "the code can't be started")
+                    .why(format!("{}: {why}", shown(&run.command)))
+                    .fix("name a command that the container has: devbridge sync TARGET … -- CMD"));
+            }
+            _ => step.done(&format!("{} started", shown(&run.command))),
+        }
+        let joined = Joined {
+            state: runner.state(),
+            ports: self.context.board.read().ports.iter().map(|p| p.container).collect(),
+        };
+        tasks.spawn_until_stopped(place.follow(files, runner, run));
+        Ok(joined)
+    }
+
+    fn variables(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let session = self.context.board.read();
+        let pairs = [
+            ("DEVBRIDGE_SESSION", session.id.as_str()),
+            ("DEVBRIDGE_TARGET", self.context.names.target.as_str()),
+            ("DEVBRIDGE_GENERATION_FILE", "/devbridge/run/generation"),
+        ];
+        pairs.map(|(name, value)| (name.into(), value.into())).into()
+    }
+}
+
+impl Joined {
+    /// Waits until the process listens on all ports that requests come to, has ended, or `wait` is over; says why not.
+    pub async fn listens(&mut self, wait: Duration) -> Result<(), String> {
+        let ports = self.ports.clone();
+        let missing = |state: &State| ports.iter().find(|port| !state.ports.contains(port)).copied();
+        let settled = |state: &State| missing(state).is_none() || state.end.is_some() || state.lost;
+        let _ = time::timeout(wait, self.state.wait_for(settled)).await;
+        let state = self.state.borrow();
+        match (&state.end, missing(&state)) {
+            (Some(end), _) => Err(ended(end)),
+            (None, Some(port)) => Err(format!("the process does not listen on {port}")),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// What runs.
+struct Run {
+    command: Vec<Vec<u8>>,
+    variables: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+async fn start(runner: &mut Runner, run: &Run, grace: Duration) -> Result<(), FilesError> {
+    Ok(runner.start(&run.command, &run.variables, grace).await?)
+}
+
+/// A pod's place among those that are kept in sync; given up when dropped.
+struct Place {
+    sync: Arc<Sync>,
+    outlet: Arc<Outlet>,
+    pod: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.sync.unsubscribe(&self.outlet);
+        self.sync.change(|sync| sync.pods.retain(|pod| pod.name != self.pod));
+    }
+}
+
+impl Place {
+    /// Until the connection is lost.
+    async fn follow(self, mut files: Files, mut runner: Runner, run: Run) {
+        let mut state = runner.state();
+        let mut saved = None;
+        let mut served = false;
+        loop {
+            let batch = tokio::select! {
+                batch = self.outlet.next() => batch,
+                () = files.over() => return,
+                changed = state.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let now = state.borrow_and_update().clone();
+                    if now.lost {
+                        return;
+                    }
+                    self.process(&now, &mut saved, &mut served);
+                    continue;
+                }
+            };
+            let restart = self.sync.order.restart.is_due(&batch.changes);
+            let at = batch.saved;
+            match self.write(&mut files, batch).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        pod = self.pod,
+                        "no sync any more"
+                    );
+                    return;
+                }
+            }
+            if restart {
+                saved = Some(at);
+                if start(&mut runner, &run, self.sync.order.grace).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn write(&self, files: &mut Files, batch: Batch) -> Result<(), FilesError> {
+        let (sync, output) = (&self.sync, &self.sync.context.output);
+        let Batch { changes, generation, saved } = batch;
+        let mut items = items(files, &changes);
+        for _ in 0..TRIES {
+            if files.is_doubtful() {
+                let local = Arc::clone(&sync.local().entries);
+                files.forget();
+                items = compare(files, sync.folder(), &local, true).await?;
+                items.extend(removed(&changes));
+            }
+            let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
+            self.tell(&written, generation);
+            self.troubles(&written);
+            if written.same {
+                output.state(&format!("in sync @ {generation} after {} ms", saved.elapsed().as_millis()));
+                return Ok(());
+            }
+            if !written.troubles.is_empty() {
+                // It would meet the same again; the next save tries everything.
+                return Ok(());
+            }
+        }
+        output
+            .warn(&format!("pod {} is not in sync @ {generation}: files change as they are read", self.pod));
+        Ok(())
+    }
+
+    fn troubles(&self, written: &Written) {
+        let output = &self.sync.context.output;
+        for trouble in &written.troubles {
+            let why = match trouble.errno {
+                0 => "its contents did not arrive as they were sent".into(),
+                errno => format!("{}: {}", trouble.doing, std::io::Error::from_raw_os_error(errno)),
+            };
+            let owner = trouble.owner.map(|(user, group)| format!(" (its folder belongs to {user}:{group})"));
+            output.warn(&format!(
+                "{} is not written in pod {}: {why}; the container's user is {}{}",
+                path(&trouble.path).display(),
+                self.pod,
+                trouble.uid,
+                owner.unwrap_or_default()
+            ));
+        }
+    }
+
+    /// What `status` shows of this pod.
+    fn tell(&self, written: &Written, generation: u64) {
+        let why = match (written.same, written.troubles.len()) {
+            (true, _) => None,
+            (false, 0) => Some("the contents differ".to_owned()),
+            (false, troubles) => Some(format!("{} could not be written", count(troubles, "file"))),
+        };
+        let pod = SyncedPod { name: self.pod.clone(), generation, in_sync: written.same, why };
+        self.sync.change(|sync| match sync.pods.iter_mut().find(|known| known.name == pod.name) {
+            Some(known) => *known = pod,
+            None => sync.pods.push(pod),
+        });
+    }
+
+    /// Says what became of the process.
+    fn process(&self, state: &State, saved: &mut Option<Instant>, served: &mut bool) {
+        let (board, output) = (&self.sync.context.board, &self.sync.context.output);
+        board.change(|session| {
+            for port in &mut session.ports {
+                port.listening = state.ports.contains(&port.container);
+            }
+            session.restarts = state.starts.saturating_sub(1);
+        });
+        if let Some(pid) = state.pid {
+            board.process(Process::Running { pid });
+            if !state.ports.is_empty() {
+                board.serving(Serving::Pod);
+                if let Some(saved) = saved.take() {
+                    output.state(&format!(
+                        "process {pid} listens, {} ms after the save",
+                        saved.elapsed().as_millis()
+                    ));
+                }
+                *served = true;
+            }
+        }
+        if let Some(end) = &state.end {
+            if let End::Code(code) = end {
+                board.process(Process::Exited { code: *code });
+            }
+            board.serving(Serving::Originals {
+                why: format!("{}; the next save starts it again", ended(end)),
+            });
+        }
+    }
+}
+
+/// What a batch means for a pod that had what was there before.
+fn items(files: &Files, changes: &Changes) -> Vec<Item> {
+    let there = changes.iter().filter(|(_, change)| change.after.is_some());
+    let mut items: Vec<_> = there.map(|(path, change)| item(files, path, change.after.as_ref())).collect();
+    items.extend(removed(changes));
+    items
+}
+
+/// What is gone; of a folder only the folder.
+fn removed(changes: &Changes) -> Vec<Item> {
+    let mut gone: Vec<&std::path::PathBuf> = Vec::new();
+    for (path, _) in changes.iter().filter(|(_, change)| change.after.is_none()) {
+        if !gone.last().is_some_and(|last| path.starts_with(last)) {
+            gone.push(path);
+        }
+    }
+    gone.into_iter().map(|path| Item::Remove(path.clone())).collect()
+}
+
+fn ended(end: &End) -> String {
+    match end {
+        End::Code(code) => format!("the process ended with {code}"),
+        End::Not(why) => format!("the process can't be started: {why}"),
+    }
+}
+
+/// A command as Kubernetes would run it: `$(NAME)` stands for a variable, `$$` for a dollar. One that is not set stays as it
+/// is written (`Container.command` in Kubernetes' API).
+fn expand(command: &[Vec<u8>], env: &Env) -> Vec<Vec<u8>> {
+    command.iter().map(|argument| expand_one(argument, env)).collect()
+}
+
+fn expand_one(argument: &[u8], env: &Env) -> Vec<u8> {
+    let mut expanded = Vec::new();
+    let mut rest = argument;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match (byte, after) {
+            (b'$', [b'$', more @ ..]) => {
+                expanded.push(b'$');
+                rest = more;
+            }
+            (b'$', [b'(', more @ ..]) => {
+                let name = more.split(|byte| *byte == b')').next().unwrap_or_default();
+                let known = env.variables.iter().find(|(known, _)| known == name);
+                match (known, more.get(name.len() + 1..)) {
+                    (Some((_, value)), Some(left)) => {
+                        expanded.extend_from_slice(value);
+                        rest = left;
+                    }
+                    _ => expanded.push(b'$'),
+                }
+            }
+            _ => expanded.push(byte),
+        }
+    }
+    expanded
+}
+
+fn shown(command: &[Vec<u8>]) -> String {
+    let words: Vec<_> = command.iter().map(|word| String::from_utf8_lossy(word)).collect();
+    words.join(" ")
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// `640 B`, `12 KiB`, `3.4 MiB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes / 1024),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_expanded_as_kubernetes_does() {
+        let env = Env { variables: vec![(b"PORT".into(), b"8080".into())], ..Env::default() };
+        let expanded = |text: &str| String::from_utf8(expand_one(text.as_bytes(), &env)).unwrap();
+        for (written, meant) in [
+            ("--port=$(PORT)", "--port=8080"),
+            ("$(PORT)$(PORT)", "80808080"),
+            ("$$(PORT)", "$(PORT)"),
+            ("$(NONE) $PORT $(PORT", "$(NONE) $PORT $(PORT"),
+            ("$", "$"),
+        ] {
+            assert_eq!(expanded(written), meant, "{written}");
+        }
+    }
+}
