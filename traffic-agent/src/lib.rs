@@ -5,6 +5,8 @@
 //! that laptop does not serve them. It answers the laptop's questions as this pod: `outbound` connections,
 //! `dns`, `env`. The laptop comes through `control`. The agent has no Kubernetes rights and needs none.
 //!
+//! Of a synced target it runs the laptop's code itself: `sync` writes its files, `process` runs it, [`mod@seed`] gives it a place.
+//!
 //! The same program is the [`keeper`], which cleans up after laptops that died.
 
 mod agent;
@@ -26,6 +28,7 @@ mod process;
 mod ready;
 mod refusal;
 mod requests;
+pub mod seed;
 mod sync;
 
 use std::{io, sync::Arc, time::Duration};

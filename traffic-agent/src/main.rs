@@ -1,9 +1,10 @@
 //! The agent's process: sockets from the bootstrap, settings from the pod, end on SIGTERM. With the argument `keeper`:
-//! the keeper's.
+//! the keeper's; with `seed FROM TO`: a copy of what the image has.
 
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
 };
 
@@ -20,6 +21,7 @@ use traffic_agent::{
     descriptors, inherited, keeper,
     nameservers::Nameservers,
     run,
+    seed::seed,
 };
 
 /// Threads that carry bytes. The agent shares the target's CPU share; more threads would cost memory, not give
@@ -55,8 +57,16 @@ fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
-    if std::env::args().nth(1).as_deref() == Some("keeper") {
-        return start_keeper(variables);
+    let mut args = std::env::args_os().skip(1);
+    match args.next() {
+        Some(word) if word == "keeper" => return start_keeper(variables),
+        Some(word) if word == "seed" => {
+            let (Some(from), Some(to)) = (args.next(), args.next()) else {
+                return Err("seed FROM TO".into());
+            };
+            return Ok(seed(Path::new(&from), Path::new(&to))?);
+        }
+        _ => {}
     }
     let config = Config::read(variables)?;
     // Before anything else opens a descriptor.

@@ -89,6 +89,18 @@ fn an_agent_that_ends_unasked_is_started_again_whatever_its_status() {
 }
 
 #[test]
+fn an_agent_that_runs_once_ends_the_container_with_its_status() {
+    let pod = Pod::new();
+    let port = Port::reserve();
+    let mut env = Command::new("env");
+    env.arg(&programs().bootstrap).arg("--once").arg("--ports").arg(port.number.to_string());
+    let mut container = pod.start_as(env, &[]);
+    container.up();
+    drop(send(&port, "exit 3"));
+    assert_eq!(container.end(), 3);
+}
+
+#[test]
 fn a_request_to_end_reaches_the_agent_and_its_status_is_kept() {
     for (signal, args, status) in [
         (Signal::SIGTERM, &["polite"][..], 7),
@@ -246,6 +258,11 @@ impl Pod {
     fn start_by(&self, mut command: Command, ports: &[&Port], args: &[&str]) -> Container {
         let ports: Vec<String> = ports.iter().map(|port| port.number.to_string()).collect();
         command.arg(&programs().bootstrap).arg("--ports").arg(ports.join(","));
+        self.start_as(command, args)
+    }
+
+    /// Starts a bootstrap whose own flags are given.
+    fn start_as(&self, mut command: Command, args: &[&str]) -> Container {
         command.arg("--parts").arg(self.parts()).arg("--run").arg(self.run()).arg("--").args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());

@@ -1,4 +1,4 @@
-//! The command line: `--ports 8080,9090 [--parts DIR] [--run DIR] [-- ARGUMENT...]`.
+//! The command line: `--ports 8080,9090 [--parts DIR] [--run DIR] [--once] [-- ARGUMENT...]`.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -18,15 +18,21 @@ pub(crate) struct Config<'a> {
     pub(crate) parts: &'a CStr,
     /// Directory to unpack the agent in.
     pub(crate) run: &'a CStr,
+    /// The agent has one thing to do: its end is the container's.
+    pub(crate) once: bool,
 }
 
 impl<'a> Config<'a> {
     /// Reads the arguments after the program's name; what stands behind `--` is the agent's.
     pub(crate) fn parse(mut args: impl Iterator<Item = &'a CStr>) -> Result<Self, ConfigError<'a>> {
-        let mut config = Self { ports: Ports::default(), parts: PARTS, run: RUN };
+        let mut config = Self { ports: Ports::default(), parts: PARTS, run: RUN, once: false };
         while let Some(flag) = args.next() {
             if flag == c"--" {
                 break;
+            }
+            if flag == c"--once" {
+                config.once = true;
+                continue;
             }
             let known = [c"--ports", c"--parts", c"--run"].contains(&flag);
             let value = match (known, args.next()) {
@@ -130,7 +136,14 @@ mod tests {
     fn what_stands_behind_two_dashes_is_the_agents() {
         let config = parse(&[c"--run", c"/r", c"--", c"keeper", c"--ports", c"x"]).unwrap();
         assert_eq!(config.run, c"/r");
+        assert!(!config.once);
         assert!(config.ports.as_slice().is_empty());
+    }
+
+    #[test]
+    fn one_flag_has_no_value() {
+        let config = parse(&[c"--once", c"--run", c"/r"]).unwrap();
+        assert!(config.once && config.run == c"/r");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn run(start: &Start) -> i32 {
         Ok(launch) => launch,
         Err(error) => return fail(format_args!("cannot prepare the agent: {}", errno::Text(error))),
     };
-    supervise::supervise(launch)
+    supervise::supervise(launch, config.once)
 }
 
 fn fail(message: core::fmt::Arguments<'_>) -> i32 {

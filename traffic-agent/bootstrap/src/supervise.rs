@@ -14,11 +14,11 @@ use crate::launch::{Launch, LaunchError};
 use crate::report::report;
 use crate::{FAILED, NOT_EXECUTABLE};
 
-/// Runs agents one after the other; gives back the exit status of the last one.
+/// Runs agents one after the other, with `once` only one; gives back the exit status of the last one.
 ///
 /// The status is the agent's own, or 128 + n when signal n ended it. When the request to end comes
 /// while no agent runs, it is that of the one that died.
-pub(crate) fn supervise(mut launch: Launch<'_>) -> i32 {
+pub(crate) fn supervise(mut launch: Launch<'_>, once: bool) -> i32 {
     let mut backoff = Backoff::default();
     let mut agent = match launch.start() {
         Ok(pid) => pid,
@@ -28,7 +28,7 @@ pub(crate) fn supervise(mut launch: Launch<'_>) -> i32 {
     loop {
         let started = now();
         let (status, asked) = until_dead(agent);
-        if asked {
+        if asked || once {
             return code(status);
         }
         report(format_args!("the agent {}; starting it again", Death(status)));
