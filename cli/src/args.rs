@@ -38,7 +38,7 @@ pub enum Command {
     List(List),
     /// Show my own running sessions
     Status(Status),
-    /// Print what the target's pods write, in the order of time
+    /// Print what the target's pods write, and code that runs in their place, in the order of time
     Logs(Logs),
     /// Look around: a container beside the target's own, with its network, processes, environment and user
     #[command(after_help = "Examples:\n  \

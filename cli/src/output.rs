@@ -105,6 +105,14 @@ impl Output {
         println!("{text}");
     }
 
+    /// A line of somebody else's program, to stdout, as if it ran here; whether anybody reads.
+    pub fn word(&self, text: &str) -> bool {
+        match &*self.bar() {
+            Some(bar) => bar.suspend(|| self.line(text).is_ok()),
+            None => self.line(text).is_ok(),
+        }
+    }
+
     /// One line of many, to stdout.
     ///
     /// # Errors

@@ -14,7 +14,13 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    },
+};
 use traffic_agent::{
     Grace, Listeners,
     config::{self, Config},
@@ -54,6 +60,7 @@ fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
     let filter = variables.get(config::LOG).map_or("info", String::as_str);
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_timer(Named)
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
@@ -90,6 +97,16 @@ fn start(variables: &HashMap<String, String>) -> Result<(), Failure> {
         run(&config, keys, nameservers, listeners, Grace::default(), shutdown).await?;
         Ok(())
     })
+}
+
+/// The time behind a word that says whose line it is: the code of a synced target writes to the same log.
+struct Named;
+
+impl FormatTime for Named {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        writer.write_str("devbridge ")?;
+        SystemTime.format_time(writer)
+    }
 }
 
 /// One thread: it carries nobody's bytes.

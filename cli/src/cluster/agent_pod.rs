@@ -19,7 +19,7 @@ use serde_json::json;
 use tunnel::identity::PublicKey;
 
 pub use self::code::Code;
-use super::names::{AGENT, AGENT_KEY, DEVBRIDGE, MANAGED_BY, TARGET, hex};
+use super::names::{AGENT, AGENT_KEY, DEVBRIDGE, MANAGED_BY, RUNS_CODE, TARGET, hex};
 use super::parts;
 use super::stand_in;
 use super::target::Target;
@@ -92,6 +92,9 @@ pub fn build(
     let annotations = metadata.annotations.get_or_insert_default();
     // The agent's metrics are not the target's.
     annotations.retain(|key, _| !key.starts_with("prometheus.io/"));
+    if let Some(code) = code {
+        annotations.insert(RUNS_CODE.into(), code.to.display().to_string());
+    }
 
     pod_wide(&mut spec, &target.names.agent, nodes, &target.ports(), &mut dropped);
     stand_in::without_claims(&mut spec, &mut dropped);

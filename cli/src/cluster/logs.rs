@@ -35,9 +35,24 @@ pub struct Wanted {
     pub since: Option<Duration>,
     /// Of the container's run before this one.
     pub previous: bool,
-    /// devbridge's agents, and not the originals.
-    pub agents: bool,
+    /// Whose.
+    pub whose: Whose,
 }
+
+/// Whose lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// The target's own, and those of code that runs in its place.
+    #[default]
+    Target,
+    /// Those of code that runs in its place.
+    Code,
+    /// devbridge's agents'.
+    Agents,
+}
+
+/// What an agent's and its bootstrap's own lines begin with, where other code writes to the same log.
+const OWN: [&str; 2] = ["devbridge ", "bootstrap: "];
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,21 +73,34 @@ struct Source {
     pod: String,
     uid: String,
     container: String,
+    /// An agent writes there, and the code that it runs.
+    both: bool,
 }
 
 impl Wanted {
     /// The containers of `pods` whose lines are wanted and can be there.
     fn sources(&self, pods: &[Pod]) -> Vec<Source> {
-        let wanted = pods.iter().filter(|pod| pods::is_agent(pod) == self.agents);
-        let sources = wanted.filter_map(|pod| {
+        let wanted = |pod: &&Pod| match (self.whose, pods::is_agent(pod)) {
+            (Whose::Target, agent) => !agent || pods::runs_code(pod),
+            (Whose::Code, _) => pods::runs_code(pod),
+            (Whose::Agents, agent) => agent,
+        };
+        let sources = pods.iter().filter(wanted).filter_map(|pod| {
             let container = pods::container(pod, self.container.as_deref()).ok()?;
             has_run(pod, &container).then(|| Source {
                 pod: pod.name_any(),
                 uid: pod.uid().unwrap_or_default(),
                 container,
+                both: pods::runs_code(pod),
             })
         });
         sources.collect()
+    }
+
+    /// Whether a line of `source` is wanted.
+    fn takes(&self, source: &Source, line: &Line) -> bool {
+        let own = OWN.iter().any(|own| line.text.starts_with(own));
+        !source.both || own == (self.whose == Whose::Agents)
     }
 
     fn params(&self, source: &Source) -> LogParams {
@@ -116,7 +144,7 @@ pub async fn past(
     {
         let Some(line) = oldest.head.take() else { break };
         seen.add(&oldest.source, line.time);
-        if !print(&line) {
+        if wanted.takes(&oldest.source, &line) && !print(&line) {
             break;
         }
         oldest.next().await;
@@ -161,7 +189,8 @@ pub async fn follow(
         let sources = wanted.sources(pods);
         for source in sources.iter().filter(|source| !read_already.contains(*source)) {
             let from = seen.newest.get(source).copied();
-            let reader = read(cluster.clone(), source.clone(), from, there.clone(), lines_tx.clone());
+            let reader =
+                read(cluster.clone(), source.clone(), wanted.clone(), from, there.clone(), lines_tx.clone());
             tasks.spawn_until_stopped(reader);
         }
         read_already = sources.iter().cloned().collect();
@@ -181,6 +210,7 @@ pub async fn follow(
 async fn read(
     cluster: Cluster,
     source: Source,
+    wanted: Wanted,
     mut newest: Option<Timestamp>,
     there: flag::Receiver<Vec<Source>>,
     lines: mpsc::Sender<Line>,
@@ -203,6 +233,9 @@ async fn read(
                     continue;
                 }
                 newest = line.time.or(newest);
+                if !wanted.takes(&source, &line) {
+                    continue;
+                }
                 if lines.send(line).await.is_err() {
                     return;
                 }
@@ -285,7 +318,7 @@ mod tests {
     use super::*;
 
     async fn lines(text: &'static str) -> Vec<(Option<i64>, String)> {
-        let source = Source { pod: "web-1".into(), uid: "u".into(), container: "app".into() };
+        let source = Source { pod: "web-1".into(), uid: "u".into(), container: "app".into(), both: false };
         let mut stream = Stream::new(source, Box::pin(futures::io::Cursor::new(text.as_bytes())));
         let mut lines = Vec::new();
         while let Some(line) = stream.next().await.take() {
@@ -301,6 +334,18 @@ mod tests {
         let expected =
             [(Some(7), "two words"), (Some(8), ""), (Some(9), ""), (None, "no time"), (None, "last")];
         assert_eq!(lines(text).await, expected.map(|(time, text)| (time, text.to_owned())));
+    }
+
+    #[test]
+    fn what_an_agent_says_itself_is_told_from_what_the_code_says() {
+        let source = |both| Source { pod: "p".into(), uid: "u".into(), container: "c".into(), both };
+        let line =
+            |text: &str| Line { pod: "p".into(), container: "c".into(), time: None, text: text.into() };
+        let takes =
+            |whose, both, text| Wanted { whose, ..Wanted::default() }.takes(&source(both), &line(text));
+        assert!(takes(Whose::Target, true, "listening") && takes(Whose::Agents, true, "devbridge INFO x"));
+        assert!(!takes(Whose::Target, true, "bootstrap: x") && !takes(Whose::Agents, true, "listening"));
+        assert!(takes(Whose::Target, false, "devbridge is great"), "an original's own words");
     }
 
     #[tokio::test]

@@ -12,6 +12,8 @@ pub const TARGET: &str = "devbridge.dev/target";
 pub const AGENT: &str = "devbridge.dev/agent";
 /// Annotation on agent pods: the agent's public key, which tells those of one session from those of an earlier one.
 pub const AGENT_KEY: &str = "devbridge.dev/agent-key";
+/// Annotation on agent pods that run the code of a laptop: the folder that it is in.
+pub const RUNS_CODE: &str = "devbridge.dev/runs-code";
 /// Annotation on a Service whose GitOps controller was told to leave it alone: by the agent of this name.
 pub const PAUSED: &str = "devbridge.dev/paused";
 /// Label on a namespace in which nothing may be swapped.

@@ -8,7 +8,7 @@ use kube::api::ListParams;
 
 use super::Cluster;
 use super::api::{ApiError, Doing, Namespaced};
-use super::names::AGENT;
+use super::names::{AGENT, RUNS_CODE};
 use super::target::{TargetError, candidates, choose};
 use super::watch::Selection;
 
@@ -86,6 +86,11 @@ async fn named<K: Namespaced>(cluster: &Cluster, kind: &str, name: &str) -> Resu
 /// It stands in for others, and is devbridge's own.
 pub fn is_agent(pod: &Pod) -> bool {
     pod.labels().contains_key(AGENT)
+}
+
+/// Whether a pod is an agent's that runs the code of a laptop.
+pub fn runs_code(pod: &Pod) -> bool {
+    is_agent(pod) && pod.annotations().contains_key(RUNS_CODE)
 }
 
 /// The container that is meant: the one that was named, else the pod's own default, else the first.

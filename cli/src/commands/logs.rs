@@ -1,4 +1,4 @@
-//! `devbridge logs`: what the originals write, or the agent.
+//! `devbridge logs`: what the originals write, and code that runs in their place; or the agent.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use serde_json::json;
 use super::own::{Aim, aim};
 use crate::args::{Format, Logs};
 use crate::cluster::Cluster;
-use crate::cluster::logs::{Line, Wanted, follow, past};
-use crate::cluster::pods::{Pods, container, is_agent};
+use crate::cluster::logs::{Line, Wanted, Whose, follow, past};
+use crate::cluster::pods::{Pods, container, is_agent, runs_code};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 
@@ -26,9 +26,9 @@ pub async fn run(args: Logs, output: &Output) -> Result<(), Failure> {
         tail: (args.tail >= 0).then_some(args.tail),
         since: args.since,
         previous: args.previous,
-        agents: args.agent,
+        whose: if args.agent { Whose::Agents } else { Whose::Target },
     };
-    let of_these: Vec<_> = found.iter().filter(|pod| is_agent(pod) == args.agent).collect();
+    let of_these: Vec<_> = found.iter().filter(|pod| is_agent(pod) == args.agent || runs_code(pod)).collect();
     if of_these.is_empty() && !args.follow {
         return Err(none(&pods.what, args.agent));
     }

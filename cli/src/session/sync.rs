@@ -30,7 +30,12 @@ pub use self::pod::Joined;
 use super::Context;
 use super::saves::{self, Saves};
 use crate::cluster::agent_pod::Code;
+use crate::cluster::logs::{self, Wanted, Whose};
+use crate::cluster::originals::agent_pods;
 use crate::watch::tree::{Changes, Entry, merge};
+
+/// Pause before the code's words are asked for again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is to be synced, and how.
 pub struct Order {
@@ -134,6 +139,25 @@ impl Sync {
                 }
             }
             self.release(std::mem::take(&mut pending), saved);
+        }
+    }
+
+    /// Prints what the code writes, in whatever pod, until dropped.
+    pub async fn words(self: Arc<Self>) {
+        let Context { cluster, names, output, .. } = &self.context;
+        let wanted = Wanted { whose: Whose::Code, ..Wanted::default() };
+        loop {
+            let print = |line: &logs::Line| output.word(&line.text);
+            let ended =
+                logs::follow(cluster, &agent_pods(names), &wanted, logs::Seen::default(), print).await;
+            match ended {
+                Ok(()) => return,
+                // The API server is away, or was.
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "no words of the code")
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 

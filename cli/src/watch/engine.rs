@@ -45,6 +45,8 @@ pub(super) struct Engine {
     anew: BTreeSet<PathBuf>,
     all: bool,
     lock: Lock,
+    /// Git was at work when the batch was due.
+    held: bool,
     poll: Option<Instant>,
     told: Option<Why>,
     gone: bool,
@@ -57,6 +59,7 @@ impl Engine {
         let rules = Rules::of(root);
         Self {
             lock: Lock::of(rules.top()),
+            held: false,
             root: root.to_owned(),
             only,
             rules,
@@ -163,7 +166,12 @@ impl Engine {
     fn batch(&mut self) {
         if self.lock.holds() {
             // One batch of a checkout, not one of each of its halves.
+            self.held = true;
             std::thread::sleep(GIT);
+            return;
+        }
+        if std::mem::take(&mut self.held) {
+            self.settle.held(Instant::now());
             return;
         }
         self.settle.taken();

@@ -96,6 +96,12 @@ impl Settle {
         Some(written.map_or(due, |written| written.max(due)))
     }
 
+    /// The batch was not taken when it was due, because more was known to come; now that may have come, and was not heard yet.
+    pub(super) fn held(&mut self, now: Instant) {
+        self.first = Some(now);
+        self.last = Some(now);
+    }
+
     /// The batch is taken; the next sign begins another one.
     pub(super) fn taken(&mut self) {
         self.kept_open.extend(self.writing.drain().map(|(path, _)| path));
