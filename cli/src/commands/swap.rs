@@ -222,7 +222,7 @@ async fn with_record(
     });
     let session = context.board.read().id;
     let serve = match socket {
-        Ok(socket) => socket.run(context.board.clone(), leave_tx),
+        Ok(socket) => socket.run(context.board.clone(), leave_tx, wanted.sync.clone()),
         Err(failure) => {
             undo(context, &making.record).await?;
             return Err(failure);

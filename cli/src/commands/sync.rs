@@ -1,6 +1,7 @@
 //! `devbridge sync`: the laptop's code in the cluster, and what there is to ask about its files.
 
 mod explain;
+mod verify;
 
 use ignore::gitignore::GitignoreBuilder;
 
@@ -19,7 +20,9 @@ use crate::watch::Watch;
 pub async fn run(args: Sync, output: &Output) -> Result<u8, Failure> {
     match (args.about, args.run) {
         (Some(SyncAbout::Explain(args)), _) => explain::explain(&args, output).map(|()| 0),
-        (Some(SyncAbout::Verify(_)), _) | (None, None) => Ok(0),
+        (Some(SyncAbout::Verify(args)), _) => verify::verify(&args, output).await,
+        (None, None) => Err(Failure::new("DB-USAGE-003", Exit::Usage, "no target is named")
+            .fix("devbridge sync TARGET --to PATH")),
         (None, Some(run)) => {
             let restart = restart(run.restart.as_deref())?;
             swap::run(|| plan(run.clone(), restart.clone()), output).await

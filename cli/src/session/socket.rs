@@ -7,6 +7,7 @@
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use tunnel::status::Session;
 use tunnel::tasks::Tasks;
 
 use super::status::Board;
+use super::sync::{Sync, Verified};
 
 /// Longest line in either direction.
 const MAX_LINE: u64 = 1 << 20;
@@ -25,6 +27,9 @@ const MAX_LINE: u64 = 1 << 20;
 const REQUEST: Duration = Duration::from_secs(5);
 /// Leaving waits for open requests and the process.
 const LEAVE: Duration = Duration::from_secs(60);
+
+/// Everything is read again in the pods.
+const VERIFY: Duration = Duration::from_secs(600);
 
 /// What a client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,11 @@ pub enum Ask {
     Status,
     /// To end.
     Leave,
+    /// To compare the pods with the laptop.
+    Verify {
+        /// Send again what differs.
+        repair: bool,
+    },
 }
 
 /// What a session answers.
@@ -44,6 +54,8 @@ pub enum Answer {
     Status(Box<Session>),
     /// To [`Ask::Leave`], when everything is undone; what is left otherwise.
     Left(Result<(), String>),
+    /// To [`Ask::Verify`]; none: its code does not run in pods.
+    Verified(Option<Vec<Verified>>),
 }
 
 /// Sent to the session by a client that wants it to end; answered when it has.
@@ -82,7 +94,7 @@ impl Socket {
     }
 
     /// Answers clients until dropped.
-    pub async fn run(self, board: Board, leave: mpsc::Sender<LeaveRequest>) {
+    pub async fn run(self, board: Board, leave: mpsc::Sender<LeaveRequest>, sync: Option<Arc<Sync>>) {
         let clients = Tasks::default();
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
@@ -90,10 +102,10 @@ impl Socket {
                 time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let (board, leave) = (board.clone(), leave.clone());
+            let (board, leave, sync) = (board.clone(), leave.clone(), sync.clone());
             // Not ended with the socket: the client that asked to leave waits for the answer.
             clients.spawn(async move {
-                let _ = serve(stream, board, leave).await;
+                let _ = serve(stream, board, leave, sync).await;
             });
         }
     }
@@ -106,7 +118,12 @@ impl Drop for Socket {
     }
 }
 
-async fn serve(stream: UnixStream, board: Board, leave: mpsc::Sender<LeaveRequest>) -> io::Result<()> {
+async fn serve(
+    stream: UnixStream,
+    board: Board,
+    leave: mpsc::Sender<LeaveRequest>,
+    sync: Option<Arc<Sync>>,
+) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     time::timeout(REQUEST, (&mut stream).take(MAX_LINE).read_line(&mut line)).await??;
@@ -114,6 +131,10 @@ async fn serve(stream: UnixStream, board: Board, leave: mpsc::Sender<LeaveReques
     let mut telling_until_written: Option<oneshot::Sender<()>> = None;
     let answer = match serde_json::from_str(&line)? {
         Ask::Status => Answer::Status(Box::new(board.read())),
+        Ask::Verify { repair } => Answer::Verified(match sync {
+            Some(sync) => Some(sync.verify(repair).await),
+            None => None,
+        }),
         Ask::Leave => {
             let (done, ended) = oneshot::channel();
             let (telling, told) = oneshot::channel();
@@ -160,7 +181,18 @@ pub async fn sessions() -> io::Result<Vec<(Session, PathBuf)>> {
 pub async fn leave(socket: &Path) -> io::Result<Result<(), String>> {
     match ask(socket, Ask::Leave, LEAVE).await? {
         Answer::Left(left) => Ok(left),
-        Answer::Status(_) => Err(io::ErrorKind::InvalidData.into()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Has the session behind `socket` compare its pods with the laptop; none: its code does not run in pods.
+///
+/// # Errors
+/// It can't be reached or did not answer.
+pub async fn verify(socket: &Path, repair: bool) -> io::Result<Option<Vec<Verified>>> {
+    match ask(socket, Ask::Verify { repair }, VERIFY).await? {
+        Answer::Verified(verified) => Ok(verified),
+        _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`files`] speaks with a pod's writer, [`compare`] finds what it lacks when it is met for the first time, [`items`] reads
-//! what is sent, [`runner`] speaks with the keeper of its process. Each pod has a task of its own: a slow one keeps no other
+//! what is sent, [`runner`] speaks with the keeper of its process, [`verify`] compares again. Each pod has a task of its own: a slow one keeps no other
 //! from being up to date, and what changes while it is busy is one batch then.
 
 mod compare;
@@ -15,6 +15,7 @@ mod items;
 mod outlet;
 mod pod;
 mod runner;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use tunnel::status;
 
 use self::outlet::Outlet;
 pub use self::pod::Joined;
+pub use self::verify::{Difference, Verified, What};
 use super::Context;
 use super::saves::{self, Saves};
 use crate::cluster::agent_pod::Code;

@@ -1,7 +1,7 @@
 //! The conversation with the writer of files in one pod.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tunnel::sync::{FromPod, Hash, MAX_ANSWER, ToPod, Trouble};
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, Flow, Priority, SendHalf, StreamError};
 
-use super::items::{self, Item, Pieces, Produced, path, produce};
+use super::items::{self, Item, Pieces, Produced, produce};
 use crate::watch::tree::{Entry, Kind};
 
 /// Answers that wait to be looked at.
@@ -246,19 +246,6 @@ impl Files {
                 }
                 FromPod::Failed(_) => {}
                 _ => return Err(FilesError::Unexpected),
-            }
-        }
-    }
-
-    /// Has the pod read all that it has; the paths that are not as they were written.
-    pub(super) async fn verify(&mut self) -> Result<Vec<PathBuf>, FilesError> {
-        self.tell(&ToPod::Verify).await?;
-        let mut differs = Vec::new();
-        loop {
-            match self.answer().await? {
-                FromPod::Differs(wire) => differs.push(path(&wire)),
-                FromPod::Verified { .. } => return Ok(differs),
-                _ => {}
             }
         }
     }

@@ -14,7 +14,7 @@ use super::Sync;
 use super::compare::compare;
 use super::files::{Files, FilesError, Written, item};
 use super::items::{Item, path};
-use super::outlet::{Batch, Outlet};
+use super::outlet::{Batch, Outlet, Work};
 use super::runner::{End, Runner, State};
 use crate::error::{Exit, Failure, chain};
 use crate::session::env;
@@ -188,8 +188,8 @@ impl Place {
         let mut saved = None;
         let mut served = false;
         loop {
-            let batch = tokio::select! {
-                batch = self.outlet.next() => batch,
+            let work = tokio::select! {
+                work = self.outlet.next() => work,
                 () = files.over() => return,
                 changed = state.changed() => {
                     if changed.is_err() {
@@ -203,18 +203,17 @@ impl Place {
                     continue;
                 }
             };
-            let restart = self.sync.order.restart.is_due(&batch.changes);
-            let at = batch.saved;
-            match self.write(&mut files, batch).await {
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::debug!(
-                        error = &error as &dyn std::error::Error,
-                        pod = self.pod,
-                        "no sync any more"
-                    );
-                    return;
-                }
+            let (restart, at) = match &work {
+                Work::Batch(batch) => (self.sync.order.restart.is_due(&batch.changes), batch.saved),
+                Work::Compare(question) => (question.repair, Instant::now()),
+            };
+            let done = match work {
+                Work::Batch(batch) => self.write(&mut files, batch).await,
+                Work::Compare(question) => self.sync.compare(&self.pod, &mut files, question).await,
+            };
+            if let Err(error) = done {
+                tracing::debug!(error = &error as &dyn std::error::Error, pod = self.pod, "no sync any more");
+                return;
             }
             if restart {
                 saved = Some(at);
