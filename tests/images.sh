@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the programs that run in test clusters, and writes an image of each to target/images.
-# An image holds one static file and nothing else; tests also run some of them on the laptop (target/images/bin).
+# Most images hold one static file and nothing else; tests also run some of them on the laptop (target/images/bin).
 #   images.sh [all|shop|programs]     all: default; shop: without the tests' own; programs: the shop's, and no images
 set -eu
 cd "$(dirname "$0")/.."
@@ -36,4 +36,14 @@ image() { # NAME ENTRYPOINT FILE…
 image shop-web /shop-web shop-web shop-visitor
 image shop-catalog /shop-catalog shop-catalog
 image shop-stock /shop-stock shop-stock
-[ "$what" != all ] || image tool /tool tool
+[ "$what" = all ] || exit 0
+image tool /tool tool
+# As usual images are: a shell, an interpreter, a program in /app that its user owns, and a folder that root owns.
+busybox=$(command -v busybox)
+links=
+for applet in sh cat ls tar touch rm mkdir chmod sha256sum find; do links="$links --link /bin/$applet=busybox"; done
+# shellcheck disable=SC2086 # several words
+tests/cluster/bin/cluster image -o "$out/app.tar" --name "${DEVBRIDGE_TEST_IMAGES:-devbridge.test}/app:1" \
+    --entrypoint /bin/sh --cmd /app/run.sh --workdir /app --user 65532 --env PATH=/bin \
+    --dir /app:0755:65532 --dir /tmp:1777 $links "$busybox=/bin/busybox:0755" "$out/bin/tool=/tool" \
+    tests/app/run.sh=/app/run.sh:0644:65532 tests/app/index.html=/srv/index.html

@@ -72,7 +72,7 @@ prepare() {
   done
   export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
   for pair in cc:gcc ip:iproute2 nft:nftables iptables:iptables conntrack:conntrack tmux:tmux \
-    unshare:util-linux containerd:containerd runc:runc; do
+    unshare:util-linux containerd:containerd runc:runc busybox:busybox-static; do
     command -v "${pair%:*}" > /dev/null || missing+=("${pair#*:}")
   done
   [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || missing+=(containernetworking-plugins)

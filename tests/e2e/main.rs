@@ -30,6 +30,7 @@ mod nodes;
 mod refusals;
 mod reload;
 mod story;
+mod sync;
 mod takeover;
 mod target;
 mod unavailable;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             killed::tests(),
             undo::tests(),
             unavailable::tests(),
+            sync::tests(),
             load::tests(),
             nodes::tests(),
             drain::tests(),

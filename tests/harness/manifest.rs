@@ -23,6 +23,7 @@ pub struct Echo {
     env: Vec<Value>,
     raw: bool,
     talks: bool,
+    app: Option<Vec<String>>,
 }
 
 impl Echo {
@@ -35,7 +36,16 @@ impl Echo {
             env: Vec::new(),
             raw: false,
             talks: false,
+            app: None,
         }
+    }
+
+    /// From the image `app`, which has a shell and its program in `/app`, on a root filesystem that can be written. Without
+    /// words the container runs what the image says.
+    #[must_use]
+    pub fn app(mut self, command: &[&str]) -> Self {
+        self.app = Some(command.iter().map(|word| (*word).to_owned()).collect());
+        self
     }
 
     /// So many pods.
@@ -94,6 +104,12 @@ impl Echo {
             args.extend(["--talk-ms", "200"]);
         }
         let mut container = container("app", &args);
+        if let Some(command) = &self.app {
+            container["image"] = json!(format!("{}/app:1", image_prefix()));
+            container["args"] = json!(null);
+            container["command"] = if command.is_empty() { json!(null) } else { json!(command) };
+            container["securityContext"]["readOnlyRootFilesystem"] = json!(false);
+        }
         container["ports"] = json!(ports);
         container["env"] = json!(self.env);
         container["readinessProbe"] =
