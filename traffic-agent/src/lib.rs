@@ -174,5 +174,6 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         held: Semaphore::new(requests::HELD_LIMIT),
         partings: Tasks::default(),
         boot,
+        run: config.run.clone(),
     })
 }
