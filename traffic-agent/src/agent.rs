@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -37,6 +38,8 @@ pub(crate) struct Agent {
     pub(crate) process: Process,
     /// Tells this process from one that was started anew.
     pub(crate) boot: [u8; 16],
+    /// The pod's writable directory, which outlives this process.
+    pub(crate) run: PathBuf,
 }
 
 /// Whether the agent has been asked to end.

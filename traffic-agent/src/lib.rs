@@ -178,5 +178,6 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         partings: Tasks::default(),
         process: process::Process::new(config.listen.clone()),
         boot,
+        run: config.run.clone(),
     })
 }

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// Longest path, and longest target of a link (PATH_MAX of linux/limits.h, the zero at its end aside).
 pub const MAX_PATH: usize = 4095;
+/// Most components of a path: both ends go down into trees, and a thread's stack is not endless.
+pub const MAX_DEPTH: usize = 256;
 /// Most bytes in one [`ToPod::Data`].
 pub const MAX_DATA: usize = 64 << 10;
 /// Longest [`FromPod`]; what is longer comes in parts.

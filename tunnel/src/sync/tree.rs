@@ -3,7 +3,7 @@
 //! A Merkle tree: the hash of a folder is that of the names, kinds, modes and hashes in it. After a change only the folders
 //! above it are hashed again. Times are not part of it: a program can't tell two trees apart by them that is not told of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible};
 
 use super::Hash;
 
@@ -108,8 +108,19 @@ impl Tree {
     /// Every path with what it is, folders before what is in them; not the folder itself.
     pub fn all(&self) -> Vec<(Vec<u8>, Leaf)> {
         let mut found = Vec::new();
-        self.top.all(&mut Vec::new(), &mut found);
+        let _: Result<(), Infallible> = self.each(|path, leaf| {
+            found.push((path.to_vec(), leaf.clone()));
+            Ok(())
+        });
         found
+    }
+
+    /// As [`Self::all`], one after the other, until `take` fails.
+    ///
+    /// # Errors
+    /// As `take`.
+    pub fn each<E>(&self, mut take: impl FnMut(&[u8], &Leaf) -> Result<(), E>) -> Result<(), E> {
+        self.top.each(&mut Vec::new(), &mut take)
     }
 
     /// Whether there is nothing in it.
@@ -170,7 +181,11 @@ impl Folder {
         *self.hash.insert(*hasher.finalize().as_bytes())
     }
 
-    fn all(&self, path: &mut Vec<u8>, found: &mut Vec<(Vec<u8>, Leaf)>) {
+    fn each<E>(
+        &self,
+        path: &mut Vec<u8>,
+        take: &mut impl FnMut(&[u8], &Leaf) -> Result<(), E>,
+    ) -> Result<(), E> {
         for (name, node) in &self.entries {
             let length = path.len();
             if length > 0 {
@@ -179,13 +194,14 @@ impl Folder {
             path.extend_from_slice(name);
             match node {
                 Node::Folder(folder) => {
-                    found.push((path.clone(), Leaf::Folder { mode: folder.mode }));
-                    folder.all(path, found);
+                    take(path, &Leaf::Folder { mode: folder.mode })?;
+                    folder.each(path, take)?;
                 }
-                Node::Other(leaf) => found.push((path.clone(), leaf.clone())),
+                Node::Other(leaf) => take(path, leaf)?,
             }
             path.truncate(length);
         }
+        Ok(())
     }
 }
 
