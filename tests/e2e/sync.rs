@@ -95,7 +95,7 @@ async fn an_interpreter_runs_what_was_saved_while_requests_go_on(world: World) {
     session.exit(deadline::LEAVE).await;
     load.go_on(2.0).await;
     let counted = load.end().await;
-    assert_eq!(counted.failed(), 0, "{counted:?}\n{session:?}");
+    assert_eq!(counted.failed, 0, "{counted:?}\n{session:?}");
     world.nothing_runs().await;
     world.nothing_is_left().await;
 }
@@ -155,7 +155,19 @@ async fn a_binary_runs_in_a_container_without_shell_or_a_folder_that_can_be_writ
     write(&world, "code/server", &program);
     let path = world.path("code/server");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let run = ["--to", "/code", "--", "/code/server", "serve", "--port", "8080", "--grace-ms", "0", "--name", "laptop"];
+    let run = [
+        "--to",
+        "/code",
+        "--",
+        "/code/server",
+        "serve",
+        "--port",
+        "8080",
+        "--grace-ms",
+        "0",
+        "--name",
+        "laptop",
+    ];
     let mut session = synced(&world, &run).await;
     answered_by(&world, "laptop").await;
     // Another binary in one step, as a linker or `mv` does it: only what differs travels.
@@ -177,7 +189,13 @@ async fn a_folder_of_another_user_is_told_before_anything_is_sent_and_a_volume_h
     let refused = [&["sync", "web", "--from", "code", "--to", "/srv"][..], &server].concat();
     let (code, said) = world.devbridge_ends(&refused).await;
     assert_eq!(code, 64 + 1, "{said:?}");
-    for words in ["DB-SYNC-005", "/srv in the container can't be written", "user is 65532", "belongs to 0:0", "--volume"] {
+    for words in [
+        "DB-SYNC-005",
+        "/srv in the container can't be written",
+        "user is 65532",
+        "belongs to 0:0",
+        "--volume",
+    ] {
         assert!(said.has_said(words), "{words}: {said:?}");
     }
     world.is_again(&before).await;
@@ -227,12 +245,20 @@ async fn code_that_crashes_is_held_until_the_next_save(world: World) {
     let mut session = synced(&world, &["--to", "/app"]).await;
     answered_by(&world, "laptop").await;
     write(&world, "code/run.sh", "echo 'line 7: no such variable'\nexit 3\n");
-    session.line("state: the process ended with 3; the next save starts it again; requests wait up to 5 s", SAVED).await;
+    session
+        .line(
+            "state: the process ended with 3; the next save starts it again; requests wait up to 5 s",
+            SAVED,
+        )
+        .await;
     session.line("line 7: no such variable", deadline::LOOK).await;
     // Held for 5 s, then an original's.
     world.answered_by("http://web/", |by| by.starts_with("web-")).await;
     let (_, logs) = world.devbridge_ends(&["logs", "web"]).await;
-    assert!(logs.stdout().contains("line 7: no such variable") && !logs.stdout().contains("devbridge "), "{logs:?}");
+    assert!(
+        logs.stdout().contains("line 7: no such variable") && !logs.stdout().contains("devbridge "),
+        "{logs:?}"
+    );
     write(&world, "code/run.sh", script("again"));
     session.line("state: requests reach this code in the cluster", SAVED).await;
     answered_by(&world, "again").await;

@@ -211,6 +211,16 @@ impl World {
         self.tool(args).await.end(within).await
     }
 
+    /// Runs a program in a pod of the namespace.
+    pub async fn exec(&self, pod: &str, command: &[&str]) -> Exec {
+        Exec::start(self.api(), self.namespace(), pod, command).await
+    }
+
+    /// A program that the laptop has.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.cluster().programs().join(name)
+    }
+
     async fn client(&self) {
         self.0
             .client

@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 pub const MAX_PATH: usize = 4095;
 /// Most components of a path: both ends go down into trees, and a thread's stack is not endless.
 pub const MAX_DEPTH: usize = 256;
+/// Folder in the synced one where unfinished files are; no path of the laptop's begins with it. Names that begin so are left
+/// out of comparisons.
+pub const STAGING: &str = ".devbridge-sync";
 /// Most bytes in one [`ToPod::Data`].
 pub const MAX_DATA: usize = 64 << 10;
 /// Longest [`FromPod`]; what is longer comes in parts.

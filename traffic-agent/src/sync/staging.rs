@@ -27,7 +27,7 @@ use super::{
 };
 
 /// Its name. No path of a laptop begins with it.
-pub(super) const NAME: &[u8] = b".devbridge-sync";
+pub(super) const NAME: &[u8] = tunnel::sync::STAGING.as_bytes();
 /// How long another stream of the same folder may take to end.
 const WAIT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);

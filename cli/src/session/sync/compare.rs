@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use tunnel::sync::tree::Leaf;
-use tunnel::sync::{self, Found, FromPod, Hash, Meta, ToPod};
+use tunnel::sync::{self, Found, FromPod, Hash, Meta, STAGING, ToPod};
 
 use super::Entries;
 use super::files::{Files, FilesError};
@@ -71,6 +71,10 @@ async fn list(files: &mut Files, folder: &Path, local: &Entries, keep: bool) -> 
         };
         asked -= usize::from(!more);
         for one in found {
+            // Left by an agent that was killed.
+            if one.name.starts_with(STAGING.as_bytes()) {
+                continue;
+            }
             let at = above.join(path(&one.name));
             let is_folder = one.kind == sync::Kind::Folder;
             let known = local.contains_key(&at);

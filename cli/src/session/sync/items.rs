@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tunnel::sync::tree::Leaf;
-use tunnel::sync::{Hash, MAX_DATA, Meta, ToPod, chunks};
+use tunnel::sync::{Hash, MAX_DATA, MAX_DEPTH, Meta, STAGING, ToPod, chunks};
 
 use crate::watch::tree::{Entry, Kind};
 
@@ -49,6 +49,19 @@ impl Item {
     }
 }
 
+impl Item {
+    /// The pod's end refuses what no code has: very deep folders, and the place where it keeps unfinished files.
+    fn can_travel(&self) -> bool {
+        let (Self::Keep(path, _)
+        | Self::Folder(path, _)
+        | Self::Link(path, _)
+        | Self::File(path)
+        | Self::Meta(path, ..)
+        | Self::Remove(path)) = self;
+        path.components().count() <= MAX_DEPTH && !path.starts_with(STAGING)
+    }
+}
+
 /// What a pod has of a large file: where which piece is.
 pub(super) type Pieces = HashMap<Hash, (u64, u64)>;
 
@@ -68,7 +81,7 @@ pub(super) fn produce(
     to: &mpsc::Sender<Produced>,
 ) {
     let mut producer = Producer { folder, known, to, files: 0, bytes: 0 };
-    for item in items {
+    for item in items.iter().filter(|item| item.can_travel()) {
         if producer.item(item).is_none() {
             return;
         }
