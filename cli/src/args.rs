@@ -234,7 +234,7 @@ pub struct Sync {
     pub about: Option<SyncAbout>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
-    pub run: Option<SyncRun>,
+    pub run: SyncRun,
 }
 
 /// `devbridge sync SUBCOMMAND`
@@ -250,8 +250,9 @@ pub enum SyncAbout {
 #[derive(Debug, Clone, Args)]
 pub struct SyncRun {
     /// The workload, or the Service in front of it: `web`, `deployment/web`, `service/web`
+    // Not there with a subcommand.
     #[arg(required = true)]
-    pub target: String,
+    pub target: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
     pub cluster: ClusterArgs,
@@ -437,6 +438,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_target_and_what_there_is_to_ask_about_files_are_told_apart() {
+        let parsed = |line: &str| match Cli::try_parse_from(line.split(' ')) {
+            Ok(Cli { command: Command::Sync(sync) }) => Some((sync.about.is_some(), sync.run.target)),
+            _ => None,
+        };
+        let web = Some("web".to_owned());
+        assert_eq!(parsed("devbridge sync web --to /app -- run it"), Some((false, web)));
+        assert_eq!(parsed("devbridge sync verify --repair"), Some((true, None)));
+        assert_eq!(parsed("devbridge sync"), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let runs_command = match &cli.command {
         Command::Intercept(args) => !args.command.is_empty(),
         Command::Debug(args) => !args.command.is_empty(),
-        Command::Sync(args) => args.run.as_ref().is_some_and(|run| !run.command.is_empty()),
+        Command::Sync(args) => !args.run.command.is_empty(),
         _ => false,
     };
     let output = Output::new();

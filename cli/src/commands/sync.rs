@@ -18,19 +18,19 @@ use crate::watch::Watch;
 /// # Errors
 /// See each.
 pub async fn run(args: Sync, output: &Output) -> Result<u8, Failure> {
-    match (args.about, args.run) {
+    match (args.about, &args.run.target) {
         (Some(SyncAbout::Explain(args)), _) => explain::explain(&args, output).map(|()| 0),
         (Some(SyncAbout::Verify(args)), _) => verify::verify(&args, output).await,
+        (None, Some(target)) => {
+            let restart = restart(args.run.restart.as_deref())?;
+            swap::run(|| plan(target, args.run.clone(), restart.clone()), output).await
+        }
         (None, None) => Err(Failure::new("DB-USAGE-003", Exit::Usage, "no target is named")
             .fix("devbridge sync TARGET --to PATH")),
-        (None, Some(run)) => {
-            let restart = restart(run.restart.as_deref())?;
-            swap::run(|| plan(run.clone(), restart.clone()), output).await
-        }
     }
 }
 
-fn plan(args: SyncRun, restart: Restart) -> Result<Plan, Failure> {
+fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> {
     let unusable = |error: std::io::Error| {
         Failure::new("DB-SYNC-001", Exit::Config, format!("cannot read folder {}", args.from.display()))
             .why(error)
@@ -49,7 +49,7 @@ fn plan(args: SyncRun, restart: Restart) -> Result<Plan, Failure> {
         volume: args.volume,
     };
     Ok(Plan {
-        target: args.target,
+        target: target.to_owned(),
         cluster: args.cluster,
         ports: Vec::new(),
         env_out: args.env_out,
