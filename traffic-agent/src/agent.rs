@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Semaphore, watch};
 use tunnel::{budget::Budget, message::Counters, tasks::Tasks};
 
-use crate::{laptop::Desk, originals::Originals, ready::Ready};
+use crate::{laptop::Desk, originals::Originals, process::Process, ready::Ready};
 
 /// Most bytes that wait for readers that do not read. The agent's pod has the target's memory limit, and what it
 /// needs besides is less than as much again.
@@ -24,6 +24,8 @@ pub(crate) struct Agent {
     pub(crate) counts: Counts,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) ready: Ready,
+    /// The target's process, if it runs here.
+    pub(crate) process: Process,
     pub(crate) nameservers: Vec<SocketAddr>,
     /// Places for connections of laptops' processes.
     pub(crate) outbound: Arc<Semaphore>,

@@ -21,6 +21,7 @@ mod process;
 mod requests;
 mod rig;
 mod server;
+mod synced;
 mod unavailable;
 
 use deadline::{eventually, within};
