@@ -25,6 +25,8 @@ pub(crate) struct Agent {
     pub(crate) counts: Counts,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) ready: Ready,
+    /// The target's process, if it runs here.
+    pub(crate) process: Process,
     pub(crate) nameservers: Vec<SocketAddr>,
     /// Places for connections of laptops' processes.
     pub(crate) outbound: Arc<Semaphore>,
@@ -34,8 +36,6 @@ pub(crate) struct Agent {
     pub(crate) budget: Budget,
     /// Connections to servers that are being ended cleanly, without their caller.
     pub(crate) partings: Tasks,
-    /// Runs the code of a synced target.
-    pub(crate) process: Process,
     /// Tells this process from one that was started anew.
     pub(crate) boot: [u8; 16],
     /// The pod's writable directory, which outlives this process.

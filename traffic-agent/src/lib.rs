@@ -132,6 +132,7 @@ pub async fn run(
     flows.stop(grace.flows.saturating_sub(asked.elapsed())).await;
     loops.stop(Duration::ZERO).await;
     sessions.stop(SESSIONS).await;
+    agent.process.end().await;
     agent.partings.stop(Duration::ZERO).await;
     Ok(())
 }
@@ -171,12 +172,12 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         counts: agent::Counts::default(),
         phase: watch::Sender::new(Phase::Running),
         ready: Ready::new(&config.run),
+        process: process::Process::new(config.listen.clone()),
         nameservers: nameservers.servers.clone(),
         outbound: Arc::new(Semaphore::new(outbound::LIMIT)),
         budget: Budget::new(agent::BUDGET),
         held: Semaphore::new(requests::HELD_LIMIT),
         partings: Tasks::default(),
-        process: process::Process::new(config.listen.clone()),
         boot,
         run: config.run.clone(),
     })

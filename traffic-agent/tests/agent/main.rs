@@ -22,6 +22,7 @@ mod requests;
 mod rig;
 mod server;
 mod sync;
+mod synced;
 mod unavailable;
 
 use deadline::{eventually, within};
