@@ -23,6 +23,9 @@ harness::tests![
 /// A saved file begins to have an effect.
 const SAVED: Duration = Duration::from_secs(5);
 
+/// What the target's template runs.
+const SCRIPT: [&str; 2] = ["/bin/sh", "/app/run.sh"];
+
 /// An interpreter's source: what it answers stands in the file.
 fn script(name: &str) -> String {
     format!("exec /tool serve --port 8080 --grace-ms 0 --name {name}\n")
@@ -67,8 +70,7 @@ async fn in_the_pod(world: &World, command: &[&str]) -> Vec<Value> {
 }
 
 async fn an_interpreter_runs_what_was_saved_while_requests_go_on(world: World) {
-    // What the target runs stands in its image alone.
-    world.echo(Echo::new("web").replicas(2).app(&[])).await;
+    world.echo(Echo::new("web").replicas(2).app(&SCRIPT)).await;
     write(&world, "code/run.sh", script("first"));
     write(&world, "code/.gitignore", "*.log\n");
     write(&world, "code/noise.log", "1");
@@ -144,7 +146,8 @@ async fn a_static_file_server_shows_what_was_saved(world: World) {
     shows("index.html", "two").await;
     std::fs::rename(world.path("code/sub"), world.path("code/moved")).unwrap();
     shows("moved/page.html", "below").await;
-    world.shows("http://web/sub/page.html", |page| page.contains("404")).await;
+    let there = in_the_pod(&world, &["ls", "/app"]).await;
+    assert_eq!(there, ["index.html", "moved"], "what was moved is not there twice");
     assert!(!session.has_said("listens, "), "never started anew: {session:?}");
     leaves(&world, session).await;
 }
@@ -199,7 +202,13 @@ async fn a_folder_of_another_user_is_told_before_anything_is_sent_and_a_volume_h
         assert!(said.has_said(words), "{words}: {said:?}");
     }
     world.is_again(&before).await;
-    let args = [&["--to", "/srv", "--volume", "--keep"][..], &server].concat();
+    // What it runs stands in its image alone: a running original tells.
+    let args = ["--to", "/srv", "--volume", "--keep", "--restart", "never"];
+    let mut session = synced(&world, &args).await;
+    session.signal(Signal::SIGINT);
+    session.exit(deadline::LEAVE).await;
+    assert!(session.has_said("/tool serve --port 8080 started"), "{session:?}");
+    let args = [&args[..4], &server].concat();
     let session = synced(&world, &args).await;
     for (page, text) in [("new", "from the laptop"), ("index", "from the image")] {
         world.shows(&format!("http://web/{page}.html"), |page| page.contains(text)).await;
@@ -208,7 +217,7 @@ async fn a_folder_of_another_user_is_told_before_anything_is_sent_and_a_volume_h
 }
 
 async fn what_somebody_changes_in_the_pod_is_found_and_repaired(world: World) {
-    world.echo(Echo::new("web").app(&[])).await;
+    world.echo(Echo::new("web").app(&SCRIPT)).await;
     write(&world, "code/run.sh", script("laptop"));
     for file in ["a", "b", "sub/c"] {
         write(&world, &format!("code/{file}"), file);
@@ -240,7 +249,7 @@ async fn what_somebody_changes_in_the_pod_is_found_and_repaired(world: World) {
 }
 
 async fn code_that_crashes_is_held_until_the_next_save(world: World) {
-    world.echo(Echo::new("web").app(&[])).await;
+    world.echo(Echo::new("web").app(&SCRIPT)).await;
     write(&world, "code/run.sh", script("laptop"));
     let mut session = synced(&world, &["--to", "/app"]).await;
     answered_by(&world, "laptop").await;
@@ -266,7 +275,7 @@ async fn code_that_crashes_is_held_until_the_next_save(world: World) {
 }
 
 async fn the_next_pod_is_up_to_date_before_it_serves(world: World) {
-    world.echo(Echo::new("web").app(&[])).await;
+    world.echo(Echo::new("web").app(&SCRIPT)).await;
     write(&world, "code/run.sh", script("laptop"));
     let mut session = synced(&world, &["--to", "/app"]).await;
     answered_by(&world, "laptop").await;
@@ -283,7 +292,7 @@ async fn the_next_pod_is_up_to_date_before_it_serves(world: World) {
 }
 
 async fn a_process_that_is_synced_survives_its_agent(world: World) {
-    world.echo(Echo::new("web").app(&[])).await;
+    world.echo(Echo::new("web").app(&SCRIPT)).await;
     write(&world, "code/run.sh", script("laptop"));
     let mut session = synced(&world, &["--to", "/app"]).await;
     answered_by(&world, "laptop").await;
