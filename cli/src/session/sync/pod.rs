@@ -186,8 +186,16 @@ impl Place {
     async fn follow(self, mut files: Files, mut runner: Runner, run: Run) {
         let mut state = runner.state();
         let mut saved = None;
-        let mut served = false;
+        // How often it was asked for, and whether once more.
+        let (mut asked, mut again) = (state.borrow().starts, false);
         loop {
+            if again && state.borrow().starts >= asked {
+                // One start for all saves that came while the last process ended.
+                (asked, again) = (asked + 1, false);
+                if start(&mut runner, &run, self.sync.order.grace).await.is_err() {
+                    return;
+                }
+            }
             let work = tokio::select! {
                 work = self.outlet.next() => work,
                 () = files.over() => return,
@@ -199,7 +207,7 @@ impl Place {
                     if now.lost {
                         return;
                     }
-                    self.process(&now, &mut saved, &mut served);
+                    self.process(&now, &mut saved);
                     continue;
                 }
             };
@@ -217,9 +225,7 @@ impl Place {
             }
             if restart {
                 saved = Some(at);
-                if start(&mut runner, &run, self.sync.order.grace).await.is_err() {
-                    return;
-                }
+                again = true;
             }
         }
     }
@@ -285,7 +291,7 @@ impl Place {
     }
 
     /// Says what became of the process.
-    fn process(&self, state: &State, saved: &mut Option<Instant>, served: &mut bool) {
+    fn process(&self, state: &State, saved: &mut Option<Instant>) {
         let (board, output) = (&self.sync.context.board, &self.sync.context.output);
         board.change(|session| {
             for port in &mut session.ports {
@@ -303,7 +309,6 @@ impl Place {
                         saved.elapsed().as_millis()
                     ));
                 }
-                *served = true;
             }
         }
         if let Some(end) = &state.end {
