@@ -31,6 +31,7 @@ mod refusals;
 mod reload;
 mod story;
 mod sync;
+mod sync_random;
 mod takeover;
 mod target;
 mod unavailable;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             undo::tests(),
             unavailable::tests(),
             sync::tests(),
+            sync_random::tests(),
             load::tests(),
             nodes::tests(),
             drain::tests(),

@@ -24,12 +24,13 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let end = Instant::now() + within;
+    let mut why = "no attempt has ended".to_owned();
     loop {
-        let why = match time::timeout_at(end, attempt()).await {
+        match time::timeout_at(end, attempt()).await {
             Ok(Ok(value)) => return value,
-            Ok(Err(why)) => why.to_string(),
-            Err(_) => "the last attempt did not end".to_owned(),
-        };
+            Ok(Err(now)) => why = now.to_string(),
+            Err(_) => why = format!("the last attempt did not end; the one before: {why}"),
+        }
         assert!(Instant::now() < end, "not within {within:?}: {what}: {why}");
         time::sleep(Duration::from_millis(100)).await;
     }

@@ -38,16 +38,26 @@ impl Ended {
 
 impl Exec {
     pub(crate) async fn start(api: &Api, namespace: &str, pod: &str, command: &[&str]) -> Self {
+        Self::try_start(api, namespace, pod, command).await.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same where the pod may be gone.
+    pub(crate) async fn try_start(
+        api: &Api,
+        namespace: &str,
+        pod: &str,
+        command: &[&str],
+    ) -> Result<Self, String> {
         let what = format!("{pod}: {}", command.join(" "));
         let pods: kube::Api<Pod> = kube::Api::namespaced(api.client(), namespace);
         let params = AttachParams::default().stdin(true).stdout(true).stderr(false);
         let mut process = pods
             .exec(pod, command.iter().copied(), &params)
             .await
-            .unwrap_or_else(|error| panic!("exec in {what}: {error}"));
+            .map_err(|error| format!("exec in {what}: {error}"))?;
         let stdout: Box<dyn tokio::io::AsyncRead + Send + Unpin> =
             Box::new(process.stdout().expect("asked for"));
-        Self { process, lines: BufReader::new(stdout).lines(), seen: Vec::new(), what }
+        Ok(Self { process, lines: BufReader::new(stdout).lines(), seen: Vec::new(), what })
     }
 
     /// The next line, or `None` at the end.

@@ -216,6 +216,17 @@ impl World {
         Exec::start(self.api(), self.namespace(), pod, command).await
     }
 
+    /// The same to its end, where the pod may be on its way out; what it said.
+    ///
+    /// # Errors
+    ///
+    /// The pod is gone, or the program failed.
+    pub async fn try_exec(&self, pod: &str, command: &[&str]) -> Result<Vec<Value>, String> {
+        let exec = Exec::try_start(self.api(), self.namespace(), pod, command).await?;
+        let ended = exec.end(deadline::LOOK).await;
+        if ended.success { Ok(ended.lines) } else { Err(format!("{:?}", ended.last())) }
+    }
+
     /// A program that the laptop has.
     pub fn program(&self, name: &str) -> PathBuf {
         self.cluster().programs().join(name)

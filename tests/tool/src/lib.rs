@@ -11,6 +11,7 @@ pub mod http;
 pub mod load;
 pub mod measure;
 pub mod serve;
+pub mod tree;
 
 /// Prints one line; a reader that went away is not worth a panic.
 pub fn say(line: &impl serde::Serialize) {

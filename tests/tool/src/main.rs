@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tool::{flows, get, load, measure, serve};
+use tool::{flows, get, load, measure, serve, tree};
 
 #[derive(Parser)]
 #[command(name = "tool", version, about = "Every service and every client of the tests")]
@@ -24,6 +24,10 @@ enum Command {
     Raw(flows::Args),
     /// Measure how fast a way to `serve --raw-port` is
     Measure(measure::Args),
+    /// Print all that is in a folder
+    Tree(tree::TreeArgs),
+    /// Change a folder at random
+    Mutate(tree::MutateArgs),
     /// Do nothing until SIGTERM
     Sleep,
 }
@@ -36,6 +40,8 @@ async fn main() -> ExitCode {
         Command::Get(args) => get::run(args).await,
         Command::Raw(args) => report(flows::run(args).await),
         Command::Measure(args) => report(measure::run(args).await),
+        Command::Tree(args) => report(tree::tree(&args)),
+        Command::Mutate(args) => report(tree::mutate(&args)),
         Command::Sleep => report(serve::asked_to_end().await),
     };
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
