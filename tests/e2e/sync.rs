@@ -321,9 +321,9 @@ async fn what_there_is_to_ask_is_asked_clearly(world: World) {
     write(&world, "code/run.sh", "");
     for (args, exit, words) in [
         (&["sync", "web", "--from", "none", "--to", "/app"][..], 3, "DB-SYNC-001"),
-        (&["sync", "web", "--from", "code"], 2, "DB-USAGE-004"),
-        (&["sync", "web", "--from", "code", "--to", "app"], 2, "DB-USAGE-004"),
-        (&["sync", "web", "--from", "code", "--to", "/"], 2, "DB-USAGE-004"),
+        (&["sync", "web", "--from", "code"], 2, "DB-USAGE-007"),
+        (&["sync", "web", "--from", "code", "--to", "app"], 2, "DB-USAGE-007"),
+        (&["sync", "web", "--from", "code", "--to", "/"], 2, "DB-USAGE-007"),
         // The template has arguments alone, and the image no program that could tell.
         (&["sync", "web", "--from", "code", "--to", "/app"], 2, "DB-USAGE-005"),
         (&["sync", "web", "--from", "code", "--to", "/app", "--", "/none"], 64 + 1, "DB-SYNC-006"),

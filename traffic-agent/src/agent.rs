@@ -40,6 +40,8 @@ pub(crate) struct Agent {
     pub(crate) boot: [u8; 16],
     /// The pod's writable directory, which outlives this process.
     pub(crate) run: PathBuf,
+    /// Folder that a laptop may write its code into; none: neither files nor a process are taken.
+    pub(crate) code: Option<PathBuf>,
 }
 
 /// Whether the agent has been asked to end.

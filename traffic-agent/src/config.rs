@@ -25,12 +25,14 @@ pub const POD_IP: &str = "DEVBRIDGE_POD_IP";
 pub const NAMESPACE: &str = "DEVBRIDGE_NAMESPACE";
 /// Directory with the keys, unless the usual one.
 pub const KEYS: &str = "DEVBRIDGE_KEYS";
+/// Folder for the laptop's code; not set where none is to run.
+pub const CODE: &str = "DEVBRIDGE_CODE";
 /// Filter of the log, as `tracing-subscriber` reads it.
 pub const LOG: &str = "DEVBRIDGE_LOG";
 
 /// Every variable that is devbridge's own; none of them is part of the target's environment.
-pub const VARIABLES: [&str; 10] =
-    [LISTEN, CONTROL_PORT, HEALTH_PORT, ORIGIN, AGENTS, PORT_NAMES, POD_IP, NAMESPACE, KEYS, LOG];
+pub const VARIABLES: [&str; 11] =
+    [LISTEN, CONTROL_PORT, HEALTH_PORT, ORIGIN, AGENTS, PORT_NAMES, POD_IP, NAMESPACE, KEYS, CODE, LOG];
 
 /// Where the Secret with the keys is mounted.
 const KEYS_DIR: &str = "/devbridge/keys";
@@ -56,6 +58,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// Writable directory that outlives the process.
     pub run: PathBuf,
+    /// Folder that a laptop may write its code into, to run it.
+    pub code: Option<PathBuf>,
 }
 
 /// Names under which the cluster's DNS knows originals and agents.
@@ -132,6 +136,7 @@ impl Config {
             names,
             keys: variables.get(KEYS).map_or(KEYS_DIR, String::as_str).into(),
             run: RUN_DIR.into(),
+            code: variables.get(CODE).filter(|folder| !folder.is_empty()).map(PathBuf::from),
         })
     }
 

@@ -172,7 +172,7 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         counts: agent::Counts::default(),
         phase: watch::Sender::new(Phase::Running),
         ready: Ready::new(&config.run),
-        process: process::Process::new(config.listen.clone()),
+        process: process::Process::new(config.listen.clone()).noted_in(&config.run),
         nameservers: nameservers.servers.clone(),
         outbound: Arc::new(Semaphore::new(outbound::LIMIT)),
         budget: Budget::new(agent::BUDGET),
@@ -180,5 +180,6 @@ fn make(config: &Config, nameservers: &Nameservers) -> Result<Agent, RunError> {
         partings: Tasks::default(),
         boot,
         run: config.run.clone(),
+        code: config.code.clone(),
     })
 }

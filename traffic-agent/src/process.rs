@@ -10,6 +10,7 @@
 
 mod binds;
 mod kernel;
+mod leftover;
 mod listening;
 mod ports;
 mod running;
@@ -18,7 +19,12 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     net::TcpStream,
@@ -43,6 +49,8 @@ pub(crate) struct Process {
     newest: watch::Sender<u64>,
     /// The keepers of what runs; one, and for a moment the next.
     keepers: Tasks,
+    /// Where it is noted what runs, for the next agent.
+    run: Option<PathBuf>,
 }
 
 /// The right to run something, for all who have a part in it.
@@ -56,7 +64,14 @@ impl Process {
             place: Arc::new(Semaphore::new(1)),
             newest: watch::Sender::new(0),
             keepers: Tasks::default(),
+            run: None,
         }
+    }
+
+    /// Ends what an agent before this one left running, and notes in directory `run` what this one runs.
+    pub(crate) fn noted_in(self, run: &Path) -> Self {
+        leftover::end(run);
+        Self { run: Some(run.to_owned()), ..self }
     }
 
     /// Dials what listens for a container port. Cancel safe.

@@ -20,6 +20,11 @@ const OWN: u32 = 0o700;
 /// # Errors
 /// The volume can't be written.
 pub fn seed(from: &Path, to: &Path) -> io::Result<()> {
+    // Left by a container that was ended here before it was done.
+    for name in fs::read_dir(to)? {
+        let path = name?.path();
+        if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+    }
     let (mut files, mut left_out) = (0_u64, 0_u64);
     let mut folders = vec![PathBuf::new()];
     // Deepest last: a folder may forbid to write into it once it has its mode.
@@ -88,6 +93,8 @@ mod tests {
         fs::set_permissions(path("a/b/run"), Permissions::from_mode(0o555)).unwrap();
         fs::set_permissions(path("a"), Permissions::from_mode(0o555)).unwrap();
         symlink("a/b/run", path("link")).unwrap();
+        seed(from.path(), to.path()).unwrap();
+        // Once more, as after an end in the middle.
         seed(from.path(), to.path()).unwrap();
         let copied = |name: &str| to.path().join(name).symlink_metadata().unwrap();
         assert_eq!(fs::read_link(to.path().join("link")).unwrap(), Path::new("a/b/run"));

@@ -113,6 +113,9 @@ pub enum ToPod {
     /// Compare what is on the disk with what was committed: files that belong to the tree. Answered by
     /// [`FromPod::Differs`]s and one [`FromPod::Verified`].
     Verify,
+    /// Nothing belongs to the tree any more: everything is about to be compared and kept or sent again. What is on the disk
+    /// stays.
+    Forget,
 }
 
 /// Of a file.

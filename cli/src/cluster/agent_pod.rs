@@ -107,7 +107,7 @@ pub fn build(
     if let Some(container) = spec.containers.get_mut(target.container) {
         container_name.clone_from(&container.name);
         annotations.insert("kubectl.kubernetes.io/default-container".into(), container.name.clone());
-        agent_container(container, target, ports, code.is_some());
+        agent_container(container, target, ports, code);
     }
     let others: Vec<_> =
         spec.containers.iter().map(|c| c.name.as_str()).filter(|name| *name != container_name).collect();
@@ -157,7 +157,7 @@ fn pod_wide(
     }
 }
 
-fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts, runs_code: bool) {
+fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts, code: Option<&Code>) {
     let listen: Vec<_> = target.ports().iter().map(u16::to_string).collect();
     container.command = Some(vec![format!("{BASE}/boot/bootstrap")]);
     container.args = Some(vec!["--ports".into(), listen.join(",")]);
@@ -171,8 +171,8 @@ fn agent_container(container: &mut Container, target: &Target, ports: AgentPorts
     container.readiness_probe = probe("/readyz", ports.health, 1);
     container.liveness_probe = probe("/livez", ports.health, 10);
     container.resources =
-        if runs_code { code::resources(container.resources.take()) } else { Some(own_resources()) };
-    container.env.get_or_insert_default().extend(own_env(target, ports));
+        if code.is_some() { code::resources(container.resources.take()) } else { Some(own_resources()) };
+    container.env.get_or_insert_default().extend(own_env(target, ports, code));
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
         name: format!("devbridge-{name}"),
         mount_path: format!("{BASE}/{path}"),
@@ -207,7 +207,7 @@ fn probe(path: &str, port: u16, period: i32) -> Option<k8s_openapi::api::core::v
 
 /// What the agent needs to know; all names begin with `DEVBRIDGE_`, so that the agent can tell them from the
 /// target's own.
-fn own_env(target: &Target, ports: AgentPorts) -> Vec<EnvVar> {
+fn own_env(target: &Target, ports: AgentPorts, code: Option<&Code>) -> Vec<EnvVar> {
     let set = |name: &str, value: String| EnvVar { name: name.into(), value: Some(value), value_from: None };
     let field = |name: &str, path: &str| {
         let value = json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
@@ -221,6 +221,7 @@ fn own_env(target: &Target, ports: AgentPorts) -> Vec<EnvVar> {
         set("DEVBRIDGE_AGENTS", target.names.agents.clone()),
         set("DEVBRIDGE_PORT_NAMES", names.join(",")),
     ];
+    env.extend(code.map(|code| set("DEVBRIDGE_CODE", code.to.display().to_string())));
     env.extend(field("DEVBRIDGE_POD_IP", "status.podIP"));
     env.extend(field("DEVBRIDGE_NAMESPACE", "metadata.namespace"));
     env

@@ -136,7 +136,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
     protected?;
     let target = target?;
     let ports = ports(&target, &args.ports)?;
-    step.done(&format!("{}: {}", target.display(), describe(&ports)));
+    step.done(&format!("{}: {}", target.display(), describe(&ports, matches!(args.work, Work::Pod(_)))));
     for warning in &target.warnings {
         output.warn(warning);
     }
@@ -257,7 +257,7 @@ async fn with_record(
         }
     };
 
-    let step = output.step("swap", "leading the Service to this laptop");
+    let step = output.step("swap", "leading the Service to the agent");
     for service in &target.services {
         // Not raced with signals: a patch that is dropped may still arrive, after the undo.
         let pause = making.paused.contains(&service.name);
@@ -270,7 +270,7 @@ async fn with_record(
     }
     let services: Vec<_> = target.services.iter().map(|service| service.name.clone()).collect();
     alone(context, &services, &attached.started).await;
-    step.done("requests come here now");
+    step.done(if wanted.sync.is_some() { "requests go to this code now" } else { "requests come here now" });
     context.board.change(|session| session.phase = Phase::Attached);
     ready(context);
 

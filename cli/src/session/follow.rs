@@ -240,7 +240,7 @@ async fn next(
     report(&context.output, &probed);
     if let Some(sync) = &attached.sync {
         // It serves nobody before it has what the laptop has.
-        sync.join(&reached.pod, &seat.connection, &seat.tasks).await?;
+        sync.join(&reached.pod, &seat.connection, &seat.tasks, false).await?;
     }
     seat.arm(attached.requests.clone(), attached.sync.is_some()).await?;
     attached.replace.with(seat.connection.clone());

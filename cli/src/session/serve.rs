@@ -81,7 +81,7 @@ async fn serve_in_the_pod(
 ) -> Result<Served, Ended> {
     sync.begun().await;
     tasks.spawn_until_stopped(Arc::clone(sync).words());
-    let mut joined = sync.join(pod, &current.connection(), tasks).await?;
+    let mut joined = sync.join(pod, &current.connection(), tasks, true).await?;
     tasks.spawn_until_stopped(Arc::clone(sync).run());
     let step = context.output.step("listen", "waiting for the code to listen");
     match joined.listens(wanted.wait).await {

@@ -115,9 +115,12 @@ impl Sync {
         }
         self.order.saves.begun(&self.context.output).await;
         let entries = self.order.saves.watch.everything().await;
-        let mut local = self.local();
-        local.entries = Arc::new(entries);
-        local.generation = 1;
+        {
+            let mut local = self.local();
+            local.entries = Arc::new(entries);
+            local.generation = 1;
+        }
+        self.change(|sync| sync.generation = 1);
     }
 
     /// Hands what is saved to all pods, until dropped. Commands that run are killed then.
@@ -135,10 +138,13 @@ impl Sync {
             }
             if !fresh.is_empty() {
                 output.state(&format!("{} changed", saves::names(&fresh)));
-                if let Err(why) = saves.commands(&mut pending, output).await {
-                    output.state(&format!("{why}; nothing was synced"));
-                    continue;
-                }
+            }
+            // Also for what a command failed before: it is to succeed before anything of it is sent.
+            if !saves::files(&pending).is_empty()
+                && let Err(why) = saves.commands(&mut pending, output).await
+            {
+                output.state(&format!("{why}; nothing was synced"));
+                continue;
             }
             self.release(std::mem::take(&mut pending), saved);
         }
@@ -148,8 +154,16 @@ impl Sync {
     pub async fn words(self: Arc<Self>) {
         let Context { cluster, names, output, .. } = &self.context;
         let wanted = Wanted { whose: Whose::Code, ..Wanted::default() };
+        let mut newest = None;
         loop {
-            let print = |line: &logs::Line| output.word(&line.text);
+            // Once each, also when the API server was away.
+            let print = |line: &logs::Line| {
+                if line.time.is_some() && line.time <= newest {
+                    return true;
+                }
+                newest = line.time.or(newest);
+                output.word(&line.text)
+            };
             let ended =
                 logs::follow(cluster, &agent_pods(names), &wanted, logs::Seen::default(), print).await;
             match ended {

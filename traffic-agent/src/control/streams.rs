@@ -68,6 +68,8 @@ async fn serve(
             flow.send.finish();
         }
         Open::Pause => pause(agent, session, &mut flow).await?,
+        // Dropped, it is reset: this pod was not made for that.
+        Open::Sync | Open::Process if agent.code.is_none() => warn!(?open, "no code runs in this pod"),
         Open::Sync => sync::serve(agent, flow).await?,
         Open::Process => process::serve(agent, session, flow).await?,
         Open::Request { .. } | Open::Probe => debug!(?open, "not for an agent"),

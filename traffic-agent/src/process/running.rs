@@ -4,7 +4,7 @@
 //! stream that is cut off leaves nothing behind, and still gives the process its time.
 
 use std::{
-    convert::Infallible, os::unix::process::ExitStatusExt as _, process::ExitStatus, sync::Arc,
+    convert::Infallible, os::unix::process::ExitStatusExt as _, path::Path, process::ExitStatus, sync::Arc,
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use tunnel::sync::Command;
 
 use super::{
     Place, Process,
+    leftover::Note,
     ports::Ports,
     spawn::{Child, spawn},
 };
@@ -55,9 +56,10 @@ impl Running {
                 () = stopping => {}
             }
         };
+        let run = process.run.clone();
         process.keepers.spawn(async move {
             let _place = place;
-            let code = keep(&ports, &command, tell, asked).await;
+            let code = keep(&ports, run.as_deref(), &command, tell, asked).await;
             // Nobody may be there any more.
             let _ = over.send(code);
         });
@@ -81,6 +83,7 @@ impl Running {
 /// Runs a process until it ends, or until `asked` and its time is over; gives its code.
 async fn keep(
     ports: &Arc<Ports>,
+    run: Option<&Path>,
     command: &Command,
     tell: oneshot::Sender<Result<u32, String>>,
     asked: impl Future<Output = ()>,
@@ -99,6 +102,8 @@ async fn keep(
     };
     let pid = child.pid.as_raw().unsigned_abs();
     info!(pid, "process");
+    // Gone when nothing of it runs any more.
+    let _note = run.map(|run| Note::write(run, pid));
     let _ = tell.send(Ok(pid));
     let ended = tokio::select! {
         status = child.process.wait() => Some(status),

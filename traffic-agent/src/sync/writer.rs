@@ -110,6 +110,10 @@ impl Writer {
             }
             ToPod::Commit { generation, more } => self.commit(generation, more, out),
             ToPod::Verify => self.verify(out),
+            ToPod::Forget => {
+                self.tree = Tree::default();
+                Ok(())
+            }
         }
     }
 

@@ -61,6 +61,7 @@ impl Rig {
             names,
             keys: PathBuf::new(),
             run: PathBuf::from("/nonexistent"),
+            code: Some(std::env::temp_dir()),
         };
         let keys = Keys { agent: agent_keys, laptop: laptop_keys.public() };
         let listeners = Listeners { requests: vec![(callers.port(), requests)], control, health };

@@ -64,5 +64,8 @@ pub(super) fn ready(context: &Context) {
     if !matches!(session.serving, Serving::Laptop | Serving::Pod) {
         context.output.state(&line(&session));
     }
-    context.output.say("connections that callers already have stay with the originals; new ones come here");
+    context.output.say(match &session.sync {
+        None => "connections that callers already have stay with the originals; new ones come here",
+        Some(_) => "connections that callers already have stay with the originals; new ones go to this code",
+    });
 }

@@ -26,7 +26,7 @@ pub(super) async fn code(cluster: &Cluster, target: &Target, order: &Order) -> R
         (None, Some(folder)) => PathBuf::from(folder),
         (None, None) => {
             return Err(Failure::new(
-                "DB-USAGE-004",
+                "DB-USAGE-007",
                 Exit::Usage,
                 "where does the code go in the container?",
             )
@@ -36,7 +36,7 @@ pub(super) async fn code(cluster: &Cluster, target: &Target, order: &Order) -> R
     };
     if !to.is_absolute() || to.parent().is_none() {
         return Err(Failure::new(
-            "DB-USAGE-004",
+            "DB-USAGE-007",
             Exit::Usage,
             format!("--to {} can't be synced", to.display()),
         )

@@ -13,10 +13,14 @@ pub(super) struct Mapping {
     pub(super) laptop: u16,
 }
 
-pub(super) fn describe(ports: &[Mapping]) -> String {
+pub(super) fn describe(ports: &[Mapping], in_the_pod: bool) -> String {
+    let place = |port: &Mapping| match in_the_pod {
+        true => format!("{} in the pod", port.container),
+        false => format!("127.0.0.1:{}", port.laptop),
+    };
     let ways: Vec<_> = ports
         .iter()
-        .map(|port| format!("Service {}:{} to 127.0.0.1:{}", port.service_name, port.service, port.laptop))
+        .map(|port| format!("Service {}:{} to {}", port.service_name, port.service, place(port)))
         .collect();
     ways.join(", ")
 }

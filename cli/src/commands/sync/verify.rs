@@ -42,9 +42,9 @@ pub(super) async fn verify(args: &Verify, output: &Output) -> Result<u8, Failure
     };
     let step = output.step("verify", &format!("reading all files of {} again", session.target));
     let verified = socket::verify(path, args.repair).await.map_err(unreachable)?.unwrap_or_default();
-    step.done(&format!("{} pods compared", verified.len()));
+    step.done(if verified.len() == 1 { "one pod compared" } else { "all pods compared" });
     if verified.is_empty() {
-        return Err(Failure::new("DB-SYNC-007", Exit::Failure, "there is no pod to compare")
+        return Err(Failure::new("DB-SYNC-008", Exit::Failure, "there is no pod to compare")
             .why("the session is between two pods just now")
             .fix("devbridge status"));
     }

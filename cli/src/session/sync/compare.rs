@@ -151,13 +151,16 @@ fn lacks(
             // The engine does not read the largest files.
             let ours = hash.map(|hash| *hash.as_bytes()).or_else(|| items::hash(&folder.join(path)));
             let Some(same) = theirs.filter(|theirs| Some(**theirs) == ours) else {
-                return batch.push(Item::File(path.to_owned()));
+                return batch.push(Item::File { path: path.to_owned(), replaces: true });
             };
             batch.push(keep(Leaf::File { mode: found.mode, hash: *same }));
             let meta = Meta { mode, modified: nanoseconds(entry.modified), size: *size };
             if (found.mode, found.modified) != (meta.mode, meta.modified) {
                 batch.push(Item::Meta(path.to_owned(), meta, *same));
             }
+        }
+        (Kind::File { .. }, Some((sync::Kind::File(_), _))) => {
+            batch.push(Item::File { path: path.to_owned(), replaces: true });
         }
         _ => batch.push(Item::of(path, entry)),
     }

@@ -132,9 +132,10 @@ impl Files {
         self.doubtful
     }
 
-    /// Forgets what it has.
-    pub(super) fn forget(&mut self) {
+    /// Both ends forget what it has: everything is compared again.
+    pub(super) async fn forget(&mut self) -> Result<(), FilesError> {
         self.tree = Tree::default();
+        self.tell(&ToPod::Forget).await
     }
 
     /// Adds one message; it may wait for others.
@@ -179,8 +180,8 @@ impl Files {
     ) -> Result<Written, FilesError> {
         let mut known = BTreeMap::new();
         for item in &batch {
-            if let Item::File(path) = item
-                && let Some(pieces) = self.pieces(folder, path).await?
+            if let Item::File { path, replaces } = item
+                && let Some(pieces) = self.pieces(folder, path, *replaces).await?
             {
                 known.insert(path.clone(), Arc::new(pieces));
             }
@@ -221,13 +222,19 @@ impl Files {
     }
 
     /// What the pod has of a large file, if sending a part of it is worth the question.
-    async fn pieces(&mut self, folder: &Path, file: &Path) -> Result<Option<Pieces>, FilesError> {
+    async fn pieces(
+        &mut self,
+        folder: &Path,
+        file: &Path,
+        replaces: bool,
+    ) -> Result<Option<Pieces>, FilesError> {
         let large = folder
             .join(file)
             .symlink_metadata()
             .is_ok_and(|found| found.is_file() && found.len() >= tunnel::sync::chunks::LARGE);
         let wire = items::wire(file);
-        if !large || !matches!(self.tree.get(&wire), Some(Leaf::File { .. })) {
+        let there = replaces || matches!(self.tree.get(&wire), Some(Leaf::File { .. }));
+        if !large || !there {
             return Ok(None);
         }
         self.tell(&ToPod::Chunks(wire)).await?;

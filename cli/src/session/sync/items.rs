@@ -20,6 +20,8 @@ use crate::watch::tree::{Entry, Kind};
 const COMMIT_FILES: usize = 2_000;
 /// Their bytes.
 const COMMIT_BYTES: u64 = 32 << 20;
+/// All paths of one commit; the other end takes 100,000, and 16 MiB of their names.
+const COMMIT_ITEMS: usize = 3_500;
 
 /// Something that a pod lacks.
 #[derive(Debug, Clone)]
@@ -31,7 +33,12 @@ pub(super) enum Item {
     /// A link.
     Link(PathBuf, PathBuf),
     /// A file, whose contents are read.
-    File(PathBuf),
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// The pod is known to have another one of that name.
+        replaces: bool,
+    },
     /// A file's mode and time; its contents are there.
     Meta(PathBuf, Meta, Hash),
     /// Nothing of that name.
@@ -44,7 +51,7 @@ impl Item {
         match &entry.kind {
             Kind::Folder => Self::Folder(path.to_owned(), permissions(entry.mode)),
             Kind::Link { to } => Self::Link(path.to_owned(), to.clone()),
-            Kind::File { .. } => Self::File(path.to_owned()),
+            Kind::File { .. } => Self::File { path: path.to_owned(), replaces: false },
         }
     }
 }
@@ -55,10 +62,11 @@ impl Item {
         let (Self::Keep(path, _)
         | Self::Folder(path, _)
         | Self::Link(path, _)
-        | Self::File(path)
+        | Self::File { path, .. }
         | Self::Meta(path, ..)
         | Self::Remove(path)) = self;
-        path.components().count() <= MAX_DEPTH && !path.starts_with(STAGING)
+        let mut names = path.iter().map(OsStrExt::as_bytes);
+        path.components().count() <= MAX_DEPTH && !names.any(|name| name.starts_with(STAGING.as_bytes()))
     }
 }
 
@@ -80,13 +88,15 @@ pub(super) fn produce(
     generation: u64,
     to: &mpsc::Sender<Produced>,
 ) {
-    let mut producer = Producer { folder, known, to, files: 0, bytes: 0 };
+    let mut producer = Producer { folder, known, to, files: 0, bytes: 0, items: 0 };
     for item in items.iter().filter(|item| item.can_travel()) {
         if producer.item(item).is_none() {
             return;
         }
-        if producer.files >= COMMIT_FILES || producer.bytes >= COMMIT_BYTES {
-            (producer.files, producer.bytes) = (0, 0);
+        producer.items += usize::from(!matches!(item, Item::Keep(..)));
+        let full = producer.files >= COMMIT_FILES || producer.items >= COMMIT_ITEMS;
+        if full || producer.bytes >= COMMIT_BYTES {
+            (producer.files, producer.bytes, producer.items) = (0, 0, 0);
             if producer.send(ToPod::Commit { generation, more: true }).is_none() {
                 return;
             }
@@ -100,6 +110,7 @@ struct Producer<'a> {
     to: &'a mpsc::Sender<Produced>,
     files: usize,
     bytes: u64,
+    items: usize,
 }
 
 impl Producer<'_> {
@@ -129,7 +140,7 @@ impl Producer<'_> {
                 self.becomes(ToPod::Meta { path: wire(path), meta: *meta }, path, Some(leaf))
             }
             Item::Remove(path) => self.becomes(ToPod::Remove(wire(path)), path, None),
-            Item::File(path) => self.file(path),
+            Item::File { path, .. } => self.file(path),
         }
     }
 
@@ -292,7 +303,7 @@ mod tests {
         std::fs::write(folder.path().join("a"), &bytes).unwrap();
         let known = BTreeMap::from([(PathBuf::from("a"), Arc::new(pieces))]);
         let (mut made, mut sent) = (Vec::new(), 0);
-        for one in produced(folder.path(), Item::File("a".into()), &known) {
+        for one in produced(folder.path(), Item::File { path: "a".into(), replaces: true }, &known) {
             match one.message {
                 ToPod::Data(data) => {
                     sent += data.len();
@@ -312,7 +323,13 @@ mod tests {
     fn what_is_no_file_any_more_is_left_to_the_next_batch() {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("a")).unwrap();
-        assert!(produced(folder.path(), Item::File("a".into()), &BTreeMap::new()).is_empty());
-        assert!(produced(folder.path(), Item::File("b".into()), &BTreeMap::new()).is_empty());
+        assert!(
+            produced(folder.path(), Item::File { path: "a".into(), replaces: true }, &BTreeMap::new())
+                .is_empty()
+        );
+        assert!(
+            produced(folder.path(), Item::File { path: "b".into(), replaces: false }, &BTreeMap::new())
+                .is_empty()
+        );
     }
 }

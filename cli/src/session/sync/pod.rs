@@ -10,12 +10,12 @@ use tunnel::sync::Trouble;
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, OpenError};
 
-use super::Sync;
 use super::compare::compare;
 use super::files::{Files, FilesError, Written, item};
 use super::items::{Item, path};
 use super::outlet::{Batch, Outlet, Work};
 use super::runner::{End, Runner, State};
+use super::{Restart, Sync};
 use crate::error::{Exit, Failure, chain};
 use crate::session::env;
 use crate::watch::tree::Changes;
@@ -69,12 +69,13 @@ impl Sync {
     /// the connection is lost.
     ///
     /// # Errors
-    /// The folder can't be written, or the agent is gone again.
+    /// The folder can't be written, the agent is gone again, or in the `first` pod the command can't be started.
     pub async fn join(
         self: &Arc<Self>,
         pod: &str,
         connection: &Connection,
         tasks: &Tasks,
+        first: bool,
     ) -> Result<Joined, Failure> {
         let output = &self.context.output;
         let step = output.step("sync", &format!("bringing the code into pod {pod}"));
@@ -113,14 +114,16 @@ impl Sync {
         if state.wait_for(|state| state.starts > 0 || state.lost).await.is_err() {
             return Err(Failure::new("DB-SYNC-004", Exit::Failure, "the agent ended"));
         }
-        let first = state.borrow().clone();
-        match &first.end {
-            Some(End::Not(why)) => {
+        let begun = state.borrow().clone();
+        match &begun.end {
+            // Later it is a state: the next save may bring what is missing.
+            Some(End::Not(why)) if first => {
                 return Err(Failure::new("DB-SYNC-006", Exit::Failure, "the code can't be started")
                     .why(format!("{}: {why}", shown(&run.command)))
                     .fix("name a command that the container has: devbridge sync TARGET … -- CMD"));
             }
-            _ => step.done(&format!("{} started", shown(&run.command))),
+            Some(end) => step.done(&ended(end)),
+            None => step.done(&format!("{} started", shown(&run.command))),
         }
         let joined = Joined {
             state: runner.state(),
@@ -134,6 +137,7 @@ impl Sync {
         let session = self.context.board.read();
         let pairs = [
             ("DEVBRIDGE_SESSION", session.id.as_str()),
+            ("DEVBRIDGE_NAMESPACE", session.namespace.as_str()),
             ("DEVBRIDGE_TARGET", self.context.names.target.as_str()),
             ("DEVBRIDGE_GENERATION_FILE", "/devbridge/run/generation"),
         ];
@@ -186,8 +190,11 @@ impl Place {
     async fn follow(self, mut files: Files, mut runner: Runner, run: Run) {
         let mut state = runner.state();
         let mut saved = None;
+        let mut known = State { starts: 1, ..State::default() };
         // How often it was asked for, and whether once more.
         let (mut asked, mut again) = (state.borrow().starts, false);
+        // What is to be started anew is not all there yet.
+        let mut owed = false;
         loop {
             if again && state.borrow().starts >= asked {
                 // One start for all saves that came while the last process ended.
@@ -207,22 +214,31 @@ impl Place {
                     if now.lost {
                         return;
                     }
-                    self.process(&now, &mut saved);
+                    self.process(&now, &mut known, &mut saved);
                     continue;
                 }
             };
-            let (restart, at) = match &work {
-                Work::Batch(batch) => (self.sync.order.restart.is_due(&batch.changes), batch.saved),
-                Work::Compare(question) => (question.repair, Instant::now()),
+            let rule = &self.sync.order.restart;
+            let (due, at) = match &work {
+                Work::Batch(batch) => (rule.is_due(&batch.changes), batch.saved),
+                Work::Compare(_) => (!matches!(rule, Restart::Never), Instant::now()),
             };
             let done = match work {
                 Work::Batch(batch) => self.write(&mut files, batch).await,
                 Work::Compare(question) => self.sync.compare(&self.pod, &mut files, question).await,
             };
-            if let Err(error) = done {
-                tracing::debug!(error = &error as &dyn std::error::Error, pod = self.pod, "no sync any more");
-                return;
-            }
+            owed |= due;
+            let restart = match done {
+                Ok(done) => done && std::mem::take(&mut owed),
+                Err(error) => {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        pod = self.pod,
+                        "no sync any more"
+                    );
+                    return;
+                }
+            };
             if restart {
                 saved = Some(at);
                 again = true;
@@ -230,15 +246,16 @@ impl Place {
         }
     }
 
-    async fn write(&self, files: &mut Files, batch: Batch) -> Result<(), FilesError> {
+    /// Whether the pod has all of it.
+    async fn write(&self, files: &mut Files, batch: Batch) -> Result<bool, FilesError> {
         let (sync, output) = (&self.sync, &self.sync.context.output);
         let Batch { changes, generation, saved } = batch;
         let mut items = items(files, &changes);
         for _ in 0..TRIES {
             if files.is_doubtful() {
                 let local = Arc::clone(&sync.local().entries);
-                files.forget();
-                items = compare(files, sync.folder(), &local, true).await?;
+                files.forget().await?;
+                items = compare(files, sync.folder(), &local, sync.order.keep).await?;
                 items.extend(removed(&changes));
             }
             let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
@@ -246,16 +263,16 @@ impl Place {
             self.troubles(&written);
             if written.same {
                 output.state(&format!("in sync @ {generation} after {} ms", saved.elapsed().as_millis()));
-                return Ok(());
+                return Ok(true);
             }
             if !written.troubles.is_empty() {
                 // It would meet the same again; the next save tries everything.
-                return Ok(());
+                return Ok(false);
             }
         }
         output
             .warn(&format!("pod {} is not in sync @ {generation}: files change as they are read", self.pod));
-        Ok(())
+        Ok(false)
     }
 
     fn troubles(&self, written: &Written) {
@@ -291,13 +308,14 @@ impl Place {
     }
 
     /// Says what became of the process.
-    fn process(&self, state: &State, saved: &mut Option<Instant>) {
+    fn process(&self, state: &State, known: &mut State, saved: &mut Option<Instant>) {
         let (board, output) = (&self.sync.context.board, &self.sync.context.output);
         board.change(|session| {
             for port in &mut session.ports {
                 port.listening = state.ports.contains(&port.container);
             }
-            session.restarts = state.starts.saturating_sub(1);
+            session.restarts +=
+                std::mem::replace(&mut known.starts, state.starts.max(1)).abs_diff(state.starts.max(1));
         });
         if let Some(pid) = state.pid {
             board.process(Process::Running { pid });

@@ -58,13 +58,13 @@ impl Sync {
         futures::future::join_all(all).await.into_iter().flatten().collect()
     }
 
-    /// Compares one pod, and answers.
+    /// Compares one pod, and answers; whether it was repaired.
     pub(super) async fn compare(
         &self,
         pod: &str,
         files: &mut Files,
         question: Question,
-    ) -> Result<(), FilesError> {
+    ) -> Result<bool, FilesError> {
         let (local, generation) = {
             let local = self.local();
             (std::sync::Arc::clone(&local.entries), local.generation)
@@ -74,21 +74,21 @@ impl Sync {
         let same = (batch.len() - differences.len()) as u64;
         let mut repaired = false;
         if question.repair && !differences.is_empty() {
-            files.forget();
+            files.forget().await?;
             repaired = files.write(self.folder(), batch, generation).await?.same;
         }
         let pod = pod.to_owned();
         let differences = differences.into_iter().take(TOLD).collect();
         // Who asked may not wait any more.
         let _ = question.answer.send(Verified { pod, generation, same, differences, repaired });
-        Ok(())
+        Ok(repaired)
     }
 }
 
 fn difference(item: &Item) -> Option<Difference> {
     let (path, what) = match item {
         Item::Keep(..) => return None,
-        Item::Folder(path, _) | Item::Link(path, _) | Item::File(path) => (path, What::Contents),
+        Item::Folder(path, _) | Item::Link(path, _) | Item::File { path, .. } => (path, What::Contents),
         Item::Meta(path, ..) => (path, What::Metadata),
         Item::Remove(path) => (path, What::Extra),
     };
