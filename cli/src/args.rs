@@ -282,6 +282,9 @@ pub struct SyncRun {
     /// done by itself when the container's root filesystem is read-only
     #[arg(long)]
     pub volume: bool,
+    /// In how many pods it runs: one, or as many as the target has
+    #[arg(long, value_enum, default_value_t)]
+    pub pods: Pods,
     /// Send no more than so many bytes a second: 500KiB, 2MiB
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<u64>,
@@ -375,6 +378,16 @@ pub struct Doctor {
     /// Output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
+}
+
+/// In how many pods code runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Pods {
+    /// One takes all requests
+    #[default]
+    One,
+    /// As many as the target has
+    All,
 }
 
 /// How data is printed.

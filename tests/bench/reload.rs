@@ -8,6 +8,8 @@ use harness::{Echo, Person, Process, Rights, World, deadline, free_port};
 use nix::sys::signal::Signal;
 use tokio::time;
 
+use super::part;
+
 harness::tests![a_save_beside_a_start, a_large_tree_at_rest];
 
 const ROUNDS: usize = 50;
@@ -100,12 +102,4 @@ async fn rest(session: &Process) -> (f64, u64) {
     let kib =
         resident.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
     (cpu, kib.unwrap_or_default() / 1024)
-}
-
-fn part(values: &[f64], part: f64) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-    let at = (values.len() as f64 * part) as usize;
-    values[at.min(values.len() - 1)]
 }

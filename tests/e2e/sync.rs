@@ -16,6 +16,7 @@ harness::tests![
     what_somebody_changes_in_the_pod_is_found_and_repaired,
     code_that_crashes_is_held_until_the_next_save,
     the_next_pod_is_up_to_date_before_it_serves,
+    all_replicas_run_the_code_side_by_side,
     what_there_is_to_ask_is_asked_clearly;
     faults: a_process_that_is_synced_survives_its_agent
 ];
@@ -314,6 +315,48 @@ async fn a_process_that_is_synced_survives_its_agent(world: World) {
     fault.stays("nothing, after Ctrl-C");
     leaves(&world, session).await;
     fault.tell(&(&counted,));
+}
+
+async fn all_replicas_run_the_code_side_by_side(world: World) {
+    const PODS: usize = 3;
+    world.echo(Echo::new("web").replicas(3).app(&SCRIPT)).await;
+    write(&world, "code/run.sh", script("first-$HOSTNAME"));
+    let mut session = synced(&world, &["--to", "/app", "--pods", "all"]).await;
+    let up_to_date = async |generation: u64| {
+        let what = format!("all pods are in sync @ {generation}");
+        deadline::eventually(deadline::PODS, &what, || async {
+            let now = status(&world).await;
+            let pods = now["sync"]["pods"].as_array().cloned().unwrap_or_default();
+            let same = pods.iter().filter(|pod| pod["inSync"] == true && pod["generation"] == generation);
+            if same.count() == PODS { Ok(()) } else { Err(now["sync"].to_string()) }
+        })
+        .await;
+    };
+    let all_answer = async |version: &str| {
+        let mut seen = std::collections::BTreeSet::new();
+        let end = tokio::time::Instant::now() + deadline::LOOK;
+        while seen.len() < PODS {
+            assert!(tokio::time::Instant::now() < end, "{seen:?} answer alone\n{session:?}");
+            let by = world.ask("http://web/").await["by"].as_str().unwrap_or_default().to_owned();
+            if by.starts_with(version) {
+                seen.insert(by);
+            }
+        }
+    };
+    up_to_date(1).await;
+    all_answer("first-").await;
+    let mut load = world.load("http://web/", Load::USUAL).await;
+    load.go_on(1.0).await;
+    write(&world, "code/run.sh", script("second-$HOSTNAME"));
+    up_to_date(2).await;
+    all_answer("second-").await;
+    session.signal(Signal::SIGINT);
+    session.exit(deadline::LEAVE).await;
+    load.go_on(2.0).await;
+    let counted = load.end().await;
+    assert_eq!(counted.failed, 0, "{counted:?}\n{session:?}");
+    world.nothing_runs().await;
+    world.nothing_is_left().await;
 }
 
 async fn what_there_is_to_ask_is_asked_clearly(world: World) {

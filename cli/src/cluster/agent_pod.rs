@@ -49,6 +49,8 @@ pub struct AgentPod {
     pub ports: AgentPorts,
     /// Name of the container that runs the agent.
     pub container: String,
+    /// How many of it there are.
+    pub replicas: i32,
     /// What of the target's pod is not in it, for people.
     pub dropped: Vec<String>,
 }
@@ -119,7 +121,8 @@ pub fn build(
         code.seed(&mut spec, target.container);
     }
     template.spec = Some(spec);
-    AgentPod { template, ports, container: container_name, dropped }
+    let replicas = code.map_or(1, |code| code.replicas);
+    AgentPod { template, ports, container: container_name, replicas, dropped }
 }
 
 /// Two ports that no container of the pod declares.

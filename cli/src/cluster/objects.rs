@@ -47,7 +47,7 @@ impl Objects {
         let agent_label = BTreeMap::from([(AGENT.to_owned(), names.agent.clone())]);
         let agents = headless(target, &names.agents, agent_label.clone(), true);
         let mut deployment: Deployment = serde_json::from_value(json!({"spec": {
-            "replicas": 1,
+            "replicas": pod.replicas,
             "revisionHistoryLimit": 0,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": agent_label},

@@ -6,7 +6,7 @@ mod verify;
 use ignore::gitignore::GitignoreBuilder;
 
 use super::swap::{self, Plan, Work};
-use crate::args::{Sync, SyncAbout, SyncRun};
+use crate::args::{Pods, Sync, SyncAbout, SyncRun};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::saves::Saves;
@@ -47,6 +47,7 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         keep: args.keep,
         limit: args.limit,
         volume: args.volume,
+        all_pods: args.pods == Pods::All,
     };
     Ok(Plan {
         target: target.to_owned(),

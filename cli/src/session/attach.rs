@@ -15,12 +15,12 @@ use tunnel::tasks::Tasks;
 
 use super::control::ControlError;
 use super::current::Replace;
-use super::reach::reach;
+use super::reach::{Door, reach};
 use super::reload::Reload;
 use super::requests::Requests;
 use super::seat::{Seat, report, visible};
 use super::serve::{Served, serve};
-use super::sync::Sync;
+use super::sync::{Others, Sync};
 use super::{Context, originals};
 use crate::cluster::agent_pod::AgentPod;
 use crate::cluster::objects::Objects;
@@ -71,6 +71,13 @@ pub struct Making {
     pub agent_key: PublicKey,
     /// Services whose GitOps controller is to leave them alone while they are swapped.
     pub paused: BTreeSet<String>,
+}
+
+impl Making {
+    /// What it takes to meet an agent of it.
+    pub fn door(&self) -> Door {
+        Door { port: self.pod.ports.control, keys: self.keys.clone(), agent_key: self.agent_key }
+    }
 }
 
 /// A session that takes requests as soon as the key is set.
@@ -159,6 +166,10 @@ pub async fn attach(context: &Context, making: &Making, wanted: &Wanted) -> Resu
     let (probed, served) =
         tokio::join!(seat.originals(context, known), serve(context, wanted, &reached.pod, &current, &tasks));
     let Served { requests, process } = served?;
+    if let Some(sync) = &wanted.sync {
+        let others = Others { door: making.door(), pod: making.pod.clone(), requests: requests.clone() };
+        tasks.spawn_until_stopped(Arc::clone(sync).others(others));
+    }
     let step = output.step("originals", "trying the way from the agent to the originals");
     let probed = probed?;
     report(output, &probed);

@@ -235,6 +235,9 @@ async fn next(
     }
     let known = originals::now(context).await?;
     let reached = reach(context, making).await?;
+    if let Some(sync) = &attached.sync {
+        sync.at(&reached.pod);
+    }
     let mut seat = Seat::take(context, &reached).await?;
     let probed = seat.originals(context, known).await?;
     report(&context.output, &probed);

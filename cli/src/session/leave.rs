@@ -39,7 +39,7 @@ pub async fn leave(
     attached: Attached,
     signal: Option<Signal>,
 ) -> Result<Option<sandbox::Exit>, (Failure, Option<sandbox::Exit>)> {
-    let Attached { mut seat, process, tasks, .. } = attached;
+    let Attached { mut seat, process, sync, tasks, .. } = attached;
     context.board.change(|session| session.phase = Phase::Leaving);
     let step = context.output.step("key", "leading the Service back to the originals");
     let unset = match record.is_anothers(&context.cluster).await {
@@ -57,6 +57,9 @@ pub async fn leave(
     if let Some(seat) = seat.as_mut().filter(|seat| seat.is_up()) {
         let step = context.output.step("drain", "letting open requests finish");
         let open = context.board.read().requests.open;
+        if let Some(sync) = &sync {
+            sync.leave().await;
+        }
         if seat.control.drain(DRAIN).await {
             step.done("open connections moved to the originals");
         } else {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{self, Instant};
 use tunnel::carrier::Dial;
 use tunnel::connect::{Connect, ConnectError, connect};
+use tunnel::identity::{KeyPair, PublicKey};
 use tunnel::{Connection, Token};
 
 use super::Context;
@@ -123,13 +124,37 @@ async fn dial(
     making: &Making,
     pod: &str,
 ) -> Result<Result<Connection, ConnectError>, Failure> {
-    let token = Token::generate().map_err(|error| {
-        Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
-    })?;
-    let port = making.pod.ports.control;
-    let dial: Arc<dyn Dial> = Arc::new(PodPort::new(context.cluster.clone(), pod, port));
-    let keys = making.keys.clone();
-    Ok(connect(Connect { keys, agent: making.agent_key, token, dial, resume: tunnel::RESUME }).await)
+    making.door().dial(context, pod).await
+}
+
+/// What it takes to meet an agent of a session, whichever pod it is in.
+#[derive(Clone)]
+pub struct Door {
+    /// The agent's control port.
+    pub port: u16,
+    /// This laptop's.
+    pub keys: KeyPair,
+    /// The agent's.
+    pub agent_key: PublicKey,
+}
+
+impl Door {
+    /// Dials the agent in a pod once.
+    ///
+    /// # Errors
+    /// No random numbers; the inner one: nobody answers, or not the right agent.
+    pub async fn dial(
+        &self,
+        context: &Context,
+        pod: &str,
+    ) -> Result<Result<Connection, ConnectError>, Failure> {
+        let token = Token::generate().map_err(|error| {
+            Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
+        })?;
+        let dial: Arc<dyn Dial> = Arc::new(PodPort::new(context.cluster.clone(), pod, self.port));
+        let (keys, agent) = (self.keys.clone(), self.agent_key);
+        Ok(connect(Connect { keys, agent, token, dial, resume: tunnel::RESUME }).await)
+    }
 }
 
 /// Nothing more is known once the pod is known to run.

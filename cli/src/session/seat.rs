@@ -4,8 +4,10 @@
 //! session then takes a seat at the next one; the process, the record and the Services stay as they are.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tokio::time::Instant;
 use tunnel::message::{Original, Probed, Refusal};
@@ -47,7 +49,14 @@ impl Seat {
     /// # Errors
     /// The agent speaks another protocol, or is gone again.
     pub async fn take(context: &Context, reached: &Reached<'_>) -> Result<Self, ControlError> {
-        let connection = reached.connection.clone();
+        Self::at(context, reached.connection.clone()).await
+    }
+
+    /// The same at the other end of a connection.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub async fn at(context: &Context, connection: Connection) -> Result<Self, ControlError> {
         let tasks = Tasks::default();
         let (mut control, conversation) = Control::open(&connection, context.board.clone()).await?;
         tasks.spawn_until_stopped(conversation);
@@ -150,9 +159,17 @@ pub async fn visible(context: &Context, services: &[String], started: &Started) 
 /// follows within its own second. Gives up quietly: nothing fails if it takes longer.
 pub async fn alone(context: &Context, services: &[String], started: &Started) {
     let api = context.cluster.api::<EndpointSlice>();
+    let mut agents = started.addresses.clone();
+    // Code may run in several pods.
+    let pods = context.cluster.api::<Pod>();
+    let params = kube::api::ListParams::default().labels(&slices::agent_pods(&context.names).labels);
+    for pod in pods.list(&params).await.map(|pods| pods.items).unwrap_or_default() {
+        let ips = pod.status.into_iter().flat_map(|status| status.pod_ips.unwrap_or_default());
+        agents.extend(ips.filter_map(|ip| ip.ip.parse::<IpAddr>().ok()));
+    }
     let deadline = Instant::now() + ALONE;
     for service in services {
-        let look = |set: &[EndpointSlice]| slices::has_only(set, &started.addresses).then_some(());
+        let look = |set: &[EndpointSlice]| slices::has_only(set, &agents).then_some(());
         if watch::until(&api, &slices::slices_of(service), deadline, look).await.is_err() {
             return;
         }

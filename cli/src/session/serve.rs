@@ -81,6 +81,7 @@ async fn serve_in_the_pod(
 ) -> Result<Served, Ended> {
     sync.begun().await;
     tasks.spawn_until_stopped(Arc::clone(sync).words());
+    sync.at(pod);
     let mut joined = sync.join(pod, &current.connection(), tasks, true).await?;
     tasks.spawn_until_stopped(Arc::clone(sync).run());
     let step = context.output.step("listen", "waiting for the code to listen");

@@ -1,6 +1,7 @@
 //! The session's state, folded from both ends: one value that is replaced, never a queue that anybody waits for.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tunnel::message::{Counters, Unavailable};
@@ -13,12 +14,22 @@ use crate::output::Output;
 pub struct Board {
     state: Arc<watch::Sender<Session>>,
     output: Output,
+    /// What each agent of the session has counted.
+    counted: Arc<Mutex<BTreeMap<String, Counters>>>,
+    /// The agent that this one is written by, if it is not the one that the session itself is at.
+    beside: Option<String>,
 }
 
 impl Board {
     /// Begins with `session`.
     pub fn new(session: Session, output: Output) -> Self {
-        Self { state: Arc::new(watch::Sender::new(session)), output }
+        Self { state: Arc::new(watch::Sender::new(session)), output, counted: Arc::default(), beside: None }
+    }
+
+    /// The same board for the agent in another pod of the session, whose connection is not the session's.
+    #[must_use]
+    pub fn beside(&self, pod: &str) -> Self {
+        Self { beside: Some(pod.to_owned()), ..self.clone() }
     }
 
     /// The newest state.
@@ -53,6 +64,9 @@ impl Board {
 
     /// Sets the state of the way to the agent, and says so when it is lost or back.
     pub fn link(&self, link: Link) {
+        if self.beside.is_some() {
+            return;
+        }
         let before = self.read();
         match (&before.link, &link) {
             (Link::Up { .. }, Link::Lost) => {
@@ -68,6 +82,7 @@ impl Board {
 
     /// Takes over what the agent counted, and says so when it had to reset connections.
     pub fn count(&self, counters: Counters) {
+        let counters = self.sum(counters);
         let before = self.read().requests;
         if counters.stalled > before.stalled {
             self.output.warn(&format!(
@@ -84,6 +99,19 @@ impl Board {
                 open: counters.open,
             };
         });
+    }
+
+    /// Of all agents that count now, this one's newest included.
+    fn sum(&self, own: Counters) -> Counters {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.insert(self.beside.clone().unwrap_or_default(), own);
+        counted.values().fold(Counters::default(), |sum, one| Counters {
+            laptop: sum.laptop + one.laptop,
+            originals: sum.originals + one.originals,
+            failed: sum.failed + one.failed,
+            stalled: sum.stalled + one.stalled,
+            open: sum.open + one.open,
+        })
     }
 
     /// Sets the state of the developer's process.

@@ -12,6 +12,7 @@
 mod compare;
 mod files;
 mod items;
+mod others;
 mod outlet;
 mod pod;
 mod runner;
@@ -23,9 +24,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ignore::gitignore::Gitignore;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tunnel::status;
+use tunnel::tasks::Tasks;
 
+pub use self::others::Others;
 use self::outlet::Outlet;
 pub use self::pod::Joined;
 pub use self::verify::{Difference, Verified, What};
@@ -57,6 +61,8 @@ pub struct Order {
     pub limit: Option<u64>,
     /// A volume of the pod's own lies over the folder.
     pub volume: bool,
+    /// In as many pods as the target has.
+    pub all_pods: bool,
 }
 
 /// For which files the process is started anew.
@@ -92,6 +98,11 @@ pub struct Sync {
     code: Code,
     context: Context,
     local: Mutex<Local>,
+    /// The pod that the session itself is at.
+    at: watch::Sender<Option<String>>,
+    leaving: watch::Sender<bool>,
+    /// Seats at other pods.
+    seats: Tasks,
 }
 
 /// What the pods are to have.
@@ -105,7 +116,8 @@ struct Local {
 impl Sync {
     /// For the session of `context`.
     pub fn new(order: Order, code: Code, context: Context) -> Self {
-        Self { order, code, context, local: Mutex::default() }
+        let (at, leaving) = (watch::Sender::new(None), watch::Sender::new(false));
+        Self { order, code, context, local: Mutex::default(), at, leaving, seats: Tasks::default() }
     }
 
     /// Waits until the folder has been read, once for all pods.

@@ -28,6 +28,8 @@ enum Command {
     Tree(tree::TreeArgs),
     /// Change a folder at random
     Mutate(tree::MutateArgs),
+    /// Tell when files have other contents
+    Seen(tree::SeenArgs),
     /// Do nothing until SIGTERM
     Sleep,
 }
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Measure(args) => report(measure::run(args).await),
         Command::Tree(args) => report(tree::tree(&args)),
         Command::Mutate(args) => report(tree::mutate(&args)),
+        Command::Seen(args) => report(tree::seen(&args)),
         Command::Sleep => report(serve::asked_to_end().await),
     };
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +18,8 @@ const DEPTH: u64 = 3;
 const LARGE: u64 = 3 << 20;
 const USUAL: u64 = 4 << 10;
 
+/// Longest first line.
+const LINE: usize = 64;
 /// Tries for each operation, on average.
 const TRIES: u32 = 100;
 
@@ -167,4 +169,50 @@ fn operate(top: &Path, random: &mut Random) -> io::Result<()> {
             File::open(&path)?.set_times(FileTimes::new().set_modified(time))
         }
     }
+}
+
+/// `tool seen`
+#[derive(Debug, clap::Args)]
+pub struct SeenArgs {
+    /// Where the files are
+    folder: PathBuf,
+    /// How many: `file-0`, `file-1`, …
+    #[arg(long, default_value_t = 1)]
+    files: usize,
+    /// Ends after so many contents that were seen
+    #[arg(long, default_value_t = u64::MAX)]
+    times: u64,
+}
+
+/// Tells when all files begin with another line than before, again and again: the line, and the time.
+///
+/// # Errors
+/// None; a file that is not there is waited for.
+pub fn seen(args: &SeenArgs) -> io::Result<()> {
+    let paths: Vec<_> = (0..args.files).map(|file| args.folder.join(format!("file-{file}"))).collect();
+    let first = |path: &Path| {
+        let mut line = [0; LINE];
+        let read = File::open(path).and_then(|file| file.read_at(&mut line, 0)).unwrap_or(0);
+        let line = line.get(..read).unwrap_or_default();
+        line.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec()
+    };
+    let mut before = paths.first().map(|path| first(path)).unwrap_or_default();
+    crate::say(&json!({ "looking": args.files }));
+    for _ in 0..args.times {
+        let mut now = before.clone();
+        for path in &paths {
+            loop {
+                let line = first(path);
+                if !line.is_empty() && line != before {
+                    now = line;
+                    break;
+                }
+                std::thread::sleep(Duration::from_micros(300));
+            }
+        }
+        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        crate::say(&json!({ "seen": String::from_utf8_lossy(&now), "ms": at.as_secs_f64() * 1e3 }));
+        before = now;
+    }
+    Ok(())
 }

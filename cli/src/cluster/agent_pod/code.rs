@@ -25,6 +25,8 @@ pub struct Code {
     pub expand: bool,
     /// A volume of the pod's own lies over the folder, filled from the image.
     pub volume: bool,
+    /// In so many pods.
+    pub replicas: i32,
 }
 
 impl Code {
@@ -103,7 +105,7 @@ mod tests {
     }
 
     fn code(volume: bool) -> Code {
-        Code { to: "/app".into(), command: Vec::new(), expand: false, volume }
+        Code { to: "/app".into(), command: Vec::new(), expand: false, volume, replicas: 1 }
     }
 
     #[test]

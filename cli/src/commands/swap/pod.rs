@@ -48,7 +48,9 @@ pub(super) async fn code(cluster: &Cluster, target: &Target, order: &Order) -> R
     } else {
         (order.command.iter().map(|word| word.as_bytes().to_vec()).collect(), false)
     };
-    Ok(Code { to, command, expand, volume: order.volume })
+    let originals = target.deployment.spec.replicas.unwrap_or(1).max(1);
+    let replicas = if order.all_pods { originals } else { 1 };
+    Ok(Code { to, command, expand, volume: order.volume, replicas })
 }
 
 /// What the target's container runs, and whether variables in it are still to be replaced.

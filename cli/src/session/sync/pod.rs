@@ -77,8 +77,10 @@ impl Sync {
         tasks: &Tasks,
         first: bool,
     ) -> Result<Joined, Failure> {
+        // Of other pods one line is said, when they serve.
+        let own = self.at.borrow().as_deref() == Some(pod);
         let output = &self.context.output;
-        let step = output.step("sync", &format!("bringing the code into pod {pod}"));
+        let step = own.then(|| output.step("sync", &format!("bringing the code into pod {pod}")));
         let started = Instant::now();
         let (outlet, local, generation) = self.subscribe();
         let place = Place { sync: Arc::clone(self), outlet, pod: pod.to_owned() };
@@ -88,15 +90,17 @@ impl Sync {
         let written = files.write(self.folder(), batch, generation).await?;
         place.tell(&written, generation);
         let state = if written.same { format!("in sync @ {generation}") } else { "not in sync".into() };
-        step.done(&format!(
-            "{state}: {} sent as {}, {} ms",
-            count(written.files, "file"),
-            size(written.bytes),
-            started.elapsed().as_millis()
-        ));
+        if let Some(step) = step {
+            step.done(&format!(
+                "{state}: {} sent as {}, {} ms",
+                count(written.files, "file"),
+                size(written.bytes),
+                started.elapsed().as_millis()
+            ));
+        }
         place.troubles(&written);
 
-        let step = output.step("process", "starting the code");
+        let step = own.then(|| output.step("process", "starting the code"));
         let lost = |error: OpenError| {
             Failure::new("DB-TUNNEL-002", Exit::Failure, "the agent did not do as it was told").why(error)
         };
@@ -122,8 +126,12 @@ impl Sync {
                     .why(format!("{}: {why}", shown(&run.command)))
                     .fix("name a command that the container has: devbridge sync TARGET … -- CMD"));
             }
-            Some(end) => step.done(&ended(end)),
-            None => step.done(&format!("{} started", shown(&run.command))),
+            end => {
+                if let Some(step) = step {
+                    let started = || format!("{} started", shown(&run.command));
+                    step.done(&end.as_ref().map_or_else(started, ended));
+                }
+            }
         }
         let joined = Joined {
             state: runner.state(),
@@ -261,6 +269,9 @@ impl Place {
             let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
             self.tell(&written, generation);
             self.troubles(&written);
+            if written.same && !self.is_own() {
+                return Ok(true);
+            }
             if written.same {
                 output.state(&format!("in sync @ {generation} after {} ms", saved.elapsed().as_millis()));
                 return Ok(true);
@@ -293,6 +304,11 @@ impl Place {
         }
     }
 
+    /// Whether the session itself is at this pod.
+    fn is_own(&self) -> bool {
+        self.sync.at.borrow().as_ref() == Some(&self.pod)
+    }
+
     /// What `status` shows of this pod.
     fn tell(&self, written: &Written, generation: u64) {
         let why = match (written.same, written.troubles.len()) {
@@ -309,6 +325,9 @@ impl Place {
 
     /// Says what became of the process.
     fn process(&self, state: &State, known: &mut State, saved: &mut Option<Instant>) {
+        if !self.is_own() {
+            return;
+        }
         let (board, output) = (&self.sync.context.board, &self.sync.context.output);
         board.change(|session| {
             for port in &mut session.ports {
