@@ -2,13 +2,14 @@
 //!
 //! [`args`] is what the user may write, [`commands`] what is done about it. [`cluster`] is the only module that knows
 //! Kubernetes, [`session`] what runs from attach to leave, [`sandbox`] where the developer's process runs, [`watch`] what
-//! changes in a folder, [`terminal`] the user's, [`bundle`] the agent that is brought along, [`output`] the only one that prints.
+//! changes in a folder, [`terminal`] the user's, [`memory`] how much is kept, [`bundle`] the agent that is brought along, [`output`] the only one that prints.
 
 pub mod args;
 pub mod bundle;
 pub mod cluster;
 pub mod commands;
 pub mod error;
+pub mod memory;
 pub mod output;
 pub mod sandbox;
 pub mod session;

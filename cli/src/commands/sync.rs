@@ -8,6 +8,7 @@ use ignore::gitignore::GitignoreBuilder;
 use super::swap::{self, Plan, Work};
 use crate::args::{Pods, Sync, SyncAbout, SyncRun};
 use crate::error::{Exit, Failure};
+use crate::memory;
 use crate::output::Output;
 use crate::session::saves::Saves;
 use crate::session::sync::{Order, Restart};
@@ -23,6 +24,7 @@ pub async fn run(args: Sync, output: &Output) -> Result<u8, Failure> {
         (Some(SyncAbout::Verify(args)), _) => verify::verify(&args, output).await,
         (None, Some(target)) => {
             let restart = restart(args.run.restart.as_deref())?;
+            memory::give_back();
             swap::run(|| plan(target, args.run.clone(), restart.clone()), output).await
         }
         (None, None) => Err(Failure::new("DB-USAGE-003", Exit::Usage, "no target is named")
