@@ -9,12 +9,14 @@
 //! what is sent, [`runner`] speaks with the keeper of its process, [`verify`] compares again. Each pod has a task of its own: a slow one keeps no other
 //! from being up to date, and what changes while it is busy is one batch then.
 
+mod command;
 mod compare;
 mod files;
 mod items;
 mod outlet;
 mod pod;
 mod runner;
+mod said;
 mod verify;
 
 use std::collections::BTreeMap;

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{self, Instant};
-use tunnel::message::Env;
 use tunnel::status::{Process, Serving, SyncedPod};
 use tunnel::sync::Trouble;
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, OpenError};
 
 use super::Sync;
+use super::command::{expand, shown};
 use super::compare::compare;
 use super::files::{Files, FilesError, Written, item};
 use super::items::{Item, path};
 use super::outlet::{Batch, Outlet, Work};
 use super::runner::{End, Runner, State};
+use super::said::{count, ended, size};
 use crate::error::{Exit, Failure, chain};
 use crate::session::env;
 use crate::watch::tree::Changes;
@@ -334,82 +335,4 @@ fn removed(changes: &Changes) -> Vec<Item> {
         }
     }
     gone.into_iter().map(|path| Item::Remove(path.clone())).collect()
-}
-
-fn ended(end: &End) -> String {
-    match end {
-        End::Code(code) => format!("the process ended with {code}"),
-        End::Not(why) => format!("the process can't be started: {why}"),
-    }
-}
-
-/// A command as Kubernetes would run it: `$(NAME)` stands for a variable, `$$` for a dollar. One that is not set stays as it
-/// is written (`Container.command` in Kubernetes' API).
-fn expand(command: &[Vec<u8>], env: &Env) -> Vec<Vec<u8>> {
-    command.iter().map(|argument| expand_one(argument, env)).collect()
-}
-
-fn expand_one(argument: &[u8], env: &Env) -> Vec<u8> {
-    let mut expanded = Vec::new();
-    let mut rest = argument;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, after) {
-            (b'$', [b'$', more @ ..]) => {
-                expanded.push(b'$');
-                rest = more;
-            }
-            (b'$', [b'(', more @ ..]) => {
-                let name = more.split(|byte| *byte == b')').next().unwrap_or_default();
-                let known = env.variables.iter().find(|(known, _)| known == name);
-                match (known, more.get(name.len() + 1..)) {
-                    (Some((_, value)), Some(left)) => {
-                        expanded.extend_from_slice(value);
-                        rest = left;
-                    }
-                    _ => expanded.push(b'$'),
-                }
-            }
-            _ => expanded.push(byte),
-        }
-    }
-    expanded
-}
-
-fn shown(command: &[Vec<u8>]) -> String {
-    let words: Vec<_> = command.iter().map(|word| String::from_utf8_lossy(word)).collect();
-    words.join(" ")
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// `640 B`, `12 KiB`, `3.4 MiB`.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{} KiB", bytes / 1024),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_expanded_as_kubernetes_does() {
-        let env = Env { variables: vec![(b"PORT".into(), b"8080".into())], ..Env::default() };
-        let expanded = |text: &str| String::from_utf8(expand_one(text.as_bytes(), &env)).unwrap();
-        for (written, meant) in [
-            ("--port=$(PORT)", "--port=8080"),
-            ("$(PORT)$(PORT)", "80808080"),
-            ("$$(PORT)", "$(PORT)"),
-            ("$(NONE) $PORT $(PORT", "$(NONE) $PORT $(PORT"),
-            ("$", "$"),
-        ] {
-            assert_eq!(expanded(written), meant, "{written}");
-        }
-    }
 }
