@@ -113,6 +113,13 @@ pub enum ToPod {
     /// Compare what is on the disk with what was committed: files that belong to the tree. Answered by
     /// [`FromPod::Differs`]s and one [`FromPod::Verified`].
     Verify,
+    /// What are the bytes of a file from here on? Answered by one [`FromPod::Content`], or one [`FromPod::Failed`].
+    Read {
+        /// Which.
+        path: Path,
+        /// From which byte on.
+        offset: u64,
+    },
 }
 
 /// Of a file.
@@ -173,6 +180,18 @@ pub enum FromPod {
         files: u64,
         /// As of the last commit.
         root: Hash,
+    },
+    /// To [`ToPod::Read`].
+    Content {
+        /// Which.
+        path: Path,
+        /// From which byte on.
+        offset: u64,
+        /// What the file was when the bytes had been read. Pages with another one are of another file, or of one that was
+        /// written meanwhile.
+        meta: Meta,
+        /// [`MAX_DATA`] of them, fewer at the end of the file, none behind it.
+        bytes: Bytes,
     },
 }
 

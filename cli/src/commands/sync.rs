@@ -10,7 +10,7 @@ use crate::args::{Sync, SyncAbout, SyncRun};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::saves::Saves;
-use crate::session::sync::{Order, Restart};
+use crate::session::sync::{Order, Pulls, Restart};
 use crate::watch::Watch;
 
 /// Runs the session or the subcommand; the exit status.
@@ -47,6 +47,7 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         keep: args.keep,
         limit: args.limit,
         volume: args.volume,
+        pulls: Pulls::of(args.pull),
     };
     Ok(Plan {
         target: target.to_owned(),

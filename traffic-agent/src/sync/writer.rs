@@ -110,6 +110,10 @@ impl Writer {
             }
             ToPod::Commit { generation, more } => self.commit(generation, more, out),
             ToPod::Verify => self.verify(out),
+            ToPod::Read { path, offset } => {
+                check_below(&path)?;
+                self.read(path, offset, out)
+            }
         }
     }
 

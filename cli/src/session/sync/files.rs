@@ -1,7 +1,7 @@
 //! The conversation with the writer of files in one pod.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(super) struct Files {
     packer: Packer,
     /// What it has, as it was sent.
     tree: Tree,
+    /// Folders that the laptop has no more, and that stay there.
+    spared: BTreeSet<PathBuf>,
     /// Bytes a second, and when the next may go.
     limit: Option<(u64, Instant)>,
     /// A batch was not written as it should be: everything is compared before the next one.
@@ -114,6 +116,7 @@ impl Files {
             answers,
             packer: Packer::default(),
             tree: Tree::default(),
+            spared: BTreeSet::new(),
             limit: limit.map(|limit| (limit, Instant::now())),
             doubtful: false,
             sent: 0,
@@ -132,9 +135,20 @@ impl Files {
         self.doubtful
     }
 
-    /// Forgets what it has.
+    /// Forgets what it has, but for what it will not be told of any more.
     pub(super) fn forget(&mut self) {
-        self.tree = Tree::default();
+        let before = std::mem::take(&mut self.tree);
+        for path in &self.spared {
+            let path = items::wire(path);
+            if let Some(leaf) = before.get(&path) {
+                self.tree.put(&path, leaf);
+            }
+        }
+    }
+
+    /// These folders are gone here and stay there.
+    pub(super) fn spare(&mut self, folders: &BTreeSet<PathBuf>) {
+        self.spared.extend(folders.iter().cloned());
     }
 
     /// Adds one message; it may wait for others.

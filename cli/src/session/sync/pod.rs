@@ -15,6 +15,8 @@ use super::compare::compare;
 use super::files::{Files, FilesError, Written, item};
 use super::items::{Item, path};
 use super::outlet::{Batch, Outlet, Work};
+use super::pull::Puller;
+use super::removals::removed;
 use super::runner::{End, Runner, State};
 use super::said::{count, ended, size};
 use crate::error::{Exit, Failure, chain};
@@ -83,7 +85,7 @@ impl Sync {
         let (outlet, local, generation) = self.subscribe();
         let place = Place { sync: Arc::clone(self), outlet, pod: pod.to_owned() };
         let mut files = Files::open(connection, &self.code.to, self.order.limit).await?;
-        let batch = compare(&mut files, self.folder(), &local, self.order.keep).await?;
+        let batch = compare(&mut files, self.folder(), &self.order.pulls, &local, self.order.keep).await?;
         drop(local);
         let written = files.write(self.folder(), batch, generation).await?;
         place.tell(&written, generation);
@@ -186,12 +188,19 @@ impl Place {
     /// Until the connection is lost.
     async fn follow(self, mut files: Files, mut runner: Runner, run: Run) {
         let mut state = runner.state();
+        let mut puller = Puller::new(self.sync.pulling(), &self.pod, runner.state());
         let mut saved = None;
         let mut served = false;
         loop {
             let work = tokio::select! {
                 work = self.outlet.next() => work,
                 () = files.over() => return,
+                () = puller.due() => {
+                    if puller.step(&mut files, &self.outlet).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 changed = state.changed() => {
                     if changed.is_err() {
                         return;
@@ -228,13 +237,15 @@ impl Place {
     async fn write(&self, files: &mut Files, batch: Batch) -> Result<(), FilesError> {
         let (sync, output) = (&self.sync, &self.sync.context.output);
         let Batch { changes, generation, saved } = batch;
+        let pulls = &sync.order.pulls;
         let mut items = items(files, &changes);
+        items.extend(removed(files, pulls, &changes).await?);
         for _ in 0..TRIES {
             if files.is_doubtful() {
                 let local = Arc::clone(&sync.local().entries);
                 files.forget();
-                items = compare(files, sync.folder(), &local, true).await?;
-                items.extend(removed(&changes));
+                items = compare(files, sync.folder(), pulls, &local, true).await?;
+                items.extend(removed(files, pulls, &changes).await?);
             }
             let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
             self.tell(&written, generation);
@@ -318,21 +329,8 @@ impl Place {
     }
 }
 
-/// What a batch means for a pod that had what was there before.
+/// What there is in a batch, for a pod that had what was there before.
 fn items(files: &Files, changes: &Changes) -> Vec<Item> {
     let there = changes.iter().filter(|(_, change)| change.after.is_some());
-    let mut items: Vec<_> = there.map(|(path, change)| item(files, path, change.after.as_ref())).collect();
-    items.extend(removed(changes));
-    items
-}
-
-/// What is gone; of a folder only the folder.
-fn removed(changes: &Changes) -> Vec<Item> {
-    let mut gone: Vec<&std::path::PathBuf> = Vec::new();
-    for (path, _) in changes.iter().filter(|(_, change)| change.after.is_none()) {
-        if !gone.last().is_some_and(|last| path.starts_with(last)) {
-            gone.push(path);
-        }
-    }
-    gone.into_iter().map(|path| Item::Remove(path.clone())).collect()
+    there.map(|(path, change)| item(files, path, change.after.as_ref())).collect()
 }
