@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tunnel::message::{HOLD_LIMIT, Unavailable};
 
+use crate::session::sync::Patterns;
 use crate::watch::on_change::OnChange;
 
 /// Swap a service in a Kubernetes cluster for a process on your laptop.
@@ -275,6 +276,10 @@ pub struct SyncRun {
     /// How long to wait for the code to listen before it gets requests; originals serve until then
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub wait: Duration,
+    /// Files that the program makes in the container, patterns as in a `.gitignore`, commas between them: they are fetched, never
+    /// sent, and never taken away there. What is here already stays as it is, and the container's goes aside; repeatable
+    #[arg(long, value_name = "PATTERNS", value_parser = Patterns::parse)]
+    pub pull: Vec<Patterns>,
     /// Leave files in the folder that only the container has; default: it gets exactly what counts here
     #[arg(long)]
     pub keep: bool,
@@ -463,6 +468,19 @@ mod tests {
         assert_eq!(parsed("devbridge sync web --to /app -- run it"), Some((false, web)));
         assert_eq!(parsed("devbridge sync verify --repair"), Some((true, None)));
         assert_eq!(parsed("devbridge sync"), None);
+    }
+
+    #[test]
+    fn what_is_pulled_is_said_with_patterns() {
+        let parsed = |line: &str| match Cli::try_parse_from(line.split(' ')) {
+            Ok(Cli { command: Command::Sync(sync) }) => Some(sync.run.pull.len()),
+            _ => None,
+        };
+        assert_eq!(parsed("devbridge sync web --to /app"), Some(0));
+        assert_eq!(parsed("devbridge sync web --to /app --pull gen/,*.lock --pull /cov -- run it"), Some(2));
+        for wrong in ["a,,b", "!a", "[z-a]"] {
+            assert_eq!(parsed(&format!("devbridge sync web --to /app --pull {wrong}")), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -116,6 +116,13 @@ pub enum ToPod {
     /// Nothing belongs to the tree any more: everything is about to be compared and kept or sent again. What is on the disk
     /// stays.
     Forget,
+    /// What are the bytes of a file from here on? Answered by one [`FromPod::Content`], or one [`FromPod::Failed`].
+    Read {
+        /// Which.
+        path: Path,
+        /// From which byte on.
+        offset: u64,
+    },
 }
 
 /// Of a file.
@@ -176,6 +183,18 @@ pub enum FromPod {
         files: u64,
         /// As of the last commit.
         root: Hash,
+    },
+    /// To [`ToPod::Read`].
+    Content {
+        /// Which.
+        path: Path,
+        /// From which byte on.
+        offset: u64,
+        /// What the file was when the bytes had been read. Pages with another one are of another file, or of one that was
+        /// written meanwhile.
+        meta: Meta,
+        /// [`MAX_DATA`] of them, fewer at the end of the file, none behind it.
+        bytes: Bytes,
     },
 }
 

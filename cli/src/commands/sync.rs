@@ -11,7 +11,7 @@ use crate::error::{Exit, Failure};
 use crate::memory;
 use crate::output::Output;
 use crate::session::saves::Saves;
-use crate::session::sync::{Order, Restart};
+use crate::session::sync::{Order, Pulls, Restart};
 use crate::watch::Watch;
 
 /// Runs the session or the subcommand; the exit status.
@@ -50,6 +50,7 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         limit: args.limit,
         volume: args.volume,
         all_pods: args.pods == Pods::All,
+        pulls: Pulls::of(args.pull),
     };
     Ok(Plan {
         target: target.to_owned(),

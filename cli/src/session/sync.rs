@@ -6,16 +6,26 @@
 //! ```
 //!
 //! [`files`] speaks with a pod's writer, [`compare`] finds what it lacks when it is met for the first time, [`items`] reads
-//! what is sent, [`runner`] speaks with the keeper of its process, [`verify`] compares again. Each pod has a task of its own: a slow one keeps no other
-//! from being up to date, and what changes while it is busy is one batch then.
+//! what is sent, [`runner`] speaks with the keeper of its process, [`verify`] compares again. [`scope`] says which files are
+//! sent and which are the pod's: those [`pull`] fetches, and [`beside`] puts them beside what is here. Each pod has a task of
+//! its own: a slow one keeps no other from being up to date, and what changes while it is busy is one batch then.
 
+mod ask;
+mod beside;
+mod command;
 mod compare;
+mod fetch;
 mod files;
 mod items;
+mod known;
 mod others;
 mod outlet;
 mod pod;
+mod pull;
+mod removals;
 mod runner;
+mod said;
+mod scope;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -29,9 +39,12 @@ use tokio::time::Instant;
 use tunnel::status;
 use tunnel::tasks::Tasks;
 
+use self::known::Pulled;
 pub use self::others::Others;
 use self::outlet::Outlet;
 pub use self::pod::Joined;
+use self::pull::Pulling;
+pub use self::scope::{Patterns, Pulls};
 pub use self::verify::{Difference, Verified, What};
 use super::Context;
 use super::saves::{self, Saves};
@@ -63,6 +76,8 @@ pub struct Order {
     pub volume: bool,
     /// In as many pods as the target has.
     pub all_pods: bool,
+    /// What the program there makes.
+    pub pulls: Pulls,
 }
 
 /// For which files the process is started anew.
@@ -103,6 +118,8 @@ pub struct Sync {
     leaving: watch::Sender<bool>,
     /// Seats at other pods.
     seats: Tasks,
+    /// Of one pod at a time: two would take turns in one place.
+    pulled: Arc<tokio::sync::Mutex<Pulled>>,
 }
 
 /// What the pods are to have.
@@ -117,7 +134,8 @@ impl Sync {
     /// For the session of `context`.
     pub fn new(order: Order, code: Code, context: Context) -> Self {
         let (at, leaving) = (watch::Sender::new(None), watch::Sender::new(false));
-        Self { order, code, context, local: Mutex::default(), at, leaving, seats: Tasks::default() }
+        let (local, seats, pulled) = (Mutex::default(), Tasks::default(), Arc::default());
+        Self { order, code, context, local, at, leaving, seats, pulled }
     }
 
     /// Waits until the folder has been read, once for all pods.
@@ -126,7 +144,8 @@ impl Sync {
             return;
         }
         self.order.saves.begun(&self.context.output).await;
-        let entries = self.order.saves.watch.everything().await;
+        let mut entries = self.order.saves.watch.everything().await;
+        self.order.pulls.leave_out(&mut entries);
         {
             let mut local = self.local();
             local.entries = Arc::new(entries);
@@ -141,7 +160,12 @@ impl Sync {
         let saves = &self.order.saves;
         let mut pending = Changes::new();
         loop {
-            let changes = saves.next(output).await;
+            let mut changes = saves.next(output).await;
+            self.order.pulls.leave_out_changes(&mut changes);
+            // What waits for a command that failed goes on waiting.
+            if changes.is_empty() {
+                continue;
+            }
             let saved = Instant::now();
             let fresh = saves::files(&changes);
             merge(&mut pending, changes);
@@ -190,7 +214,9 @@ impl Sync {
     }
 
     /// From now on pods are to have this.
-    fn release(&self, changes: Changes, saved: Instant) {
+    fn release(&self, mut changes: Changes, saved: Instant) {
+        // Once more: commands write, too.
+        self.order.pulls.leave_out_changes(&mut changes);
         let mut local = self.local();
         let entries = Arc::make_mut(&mut local.entries);
         for (path, change) in &changes {
@@ -218,6 +244,16 @@ impl Sync {
 
     fn unsubscribe(&self, outlet: &Arc<Outlet>) {
         self.local().outlets.retain(|other| !Arc::ptr_eq(other, outlet));
+    }
+
+    fn pulling(&self) -> Pulling {
+        Pulling {
+            pulls: self.order.pulls.clone(),
+            folder: self.order.saves.folder.clone(),
+            aside: beside::aside(&self.context.board.read().id),
+            pulled: Arc::clone(&self.pulled),
+            output: self.context.output.clone(),
+        }
     }
 
     fn folder(&self) -> &Path {

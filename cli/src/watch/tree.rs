@@ -126,7 +126,7 @@ impl Tree {
 impl Entry {
     /// Looks at a path; none: there is nothing, or nothing that counts. What was known of it saves reading it again, unless
     /// `surely`.
-    pub(super) fn look(path: &Path, known: Option<&Self>, surely: bool) -> io::Result<Option<Self>> {
+    pub(crate) fn look(path: &Path, known: Option<&Self>, surely: bool) -> io::Result<Option<Self>> {
         let found = match path.symlink_metadata() {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);

@@ -1,12 +1,16 @@
 //! What the laptop asks before it sends anything, and to find out whether all of it arrived.
 
-use std::io::{self, Read as _};
+use std::{
+    io::{self, Read as _},
+    os::unix::fs::FileExt as _,
+};
 
+use bytes::Bytes;
 use rustix::{
-    fs::{AtFlags, FileType, RawDir, Stat, readlinkat, statat},
+    fs::{AtFlags, FileType, RawDir, Stat, fstat, readlinkat, statat},
     io::Errno,
 };
-use tunnel::sync::{Chunk, Found, FromPod, Hash, Kind, Path, chunks, tree::Leaf};
+use tunnel::sync::{Chunk, Found, FromPod, Hash, Kind, MAX_DATA, Meta, Path, chunks, tree::Leaf};
 
 use super::{
     disk::{self, Disk},
@@ -90,6 +94,32 @@ impl Writer {
         }
         ended?;
         out.answer(FromPod::Chunked { path, chunks: page, more: false })
+    }
+
+    /// One page of a file.
+    pub(super) fn read(&mut self, path: Path, offset: u64, out: &mut dyn Answers) -> Result<(), Ended> {
+        match self.page(&path, offset) {
+            Ok((meta, bytes)) => out.answer(FromPod::Content { path, offset, meta, bytes }),
+            Err(fault) => out.answer(FromPod::Failed(self.disk.trouble(&path, fault))),
+        }
+    }
+
+    fn page(&mut self, path: &[u8], offset: u64) -> Result<(Meta, Bytes), Fault> {
+        let (file, _) = self.disk.read(path)?;
+        let mut filled = 0;
+        while let Some(free) = self.buffer.get_mut(filled..MAX_DATA).filter(|free| !free.is_empty()) {
+            match file.read_at(free, offset.saturating_add(filled as u64)) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).doing("read"),
+            }
+        }
+        let bytes = Bytes::copy_from_slice(self.buffer.get(..filled).unwrap_or_default());
+        // Afterwards: whoever wrote while it was read has changed what is told.
+        let stat = fstat(&file).doing("stat")?;
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        Ok((Meta { mode: disk::permissions(&stat), modified: disk::modified(&stat), size }, bytes))
     }
 
     /// What is on the disk belongs to the tree from now on.

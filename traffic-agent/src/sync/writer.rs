@@ -114,6 +114,10 @@ impl Writer {
                 self.tree = Tree::default();
                 Ok(())
             }
+            ToPod::Read { path, offset } => {
+                check_below(&path)?;
+                self.read(path, offset, out)
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use tunnel::sync::{self, Found, FromPod, Hash, Meta, STAGING, ToPod};
 use super::Entries;
 use super::files::{Files, FilesError};
 use super::items::{self, Item, nanoseconds, path, permissions, wire};
-use crate::watch::rules::Rules;
+use super::scope::{Pulls, Scope};
 use crate::watch::tree::{Entry, Kind};
 
 /// Folders that are asked for at a time: an answer may be some thousand names.
@@ -33,10 +33,11 @@ struct There {
 pub(super) async fn compare(
     files: &mut Files,
     folder: &Path,
+    pulls: &Pulls,
     local: &Entries,
     keep: bool,
 ) -> Result<Vec<Item>, FilesError> {
-    let there = list(files, folder, local, keep).await?;
+    let there = list(files, Scope::of(folder, pulls), local, keep).await?;
     let hashes = hashes(files, local, &there).await?;
     let mut batch = Vec::new();
     for (path, entry) in local {
@@ -48,8 +49,7 @@ pub(super) async fn compare(
     Ok(batch)
 }
 
-async fn list(files: &mut Files, folder: &Path, local: &Entries, keep: bool) -> Result<There, FilesError> {
-    let mut rules = Rules::of(folder);
+async fn list(files: &mut Files, mut scope: Scope, local: &Entries, keep: bool) -> Result<There, FilesError> {
     let mut there = There::default();
     let mut asked = 0;
     let mut folders = VecDeque::from([PathBuf::new()]);
@@ -78,11 +78,7 @@ async fn list(files: &mut Files, folder: &Path, local: &Entries, keep: bool) -> 
             let at = above.join(path(&one.name));
             let is_folder = one.kind == sync::Kind::Folder;
             let known = local.contains_key(&at);
-            let counts = known
-                || match is_folder {
-                    true => rules.enter(&at),
-                    false => !rules.decide(&at, false).ignored,
-                };
+            let counts = scope.counts(&at, is_folder, known);
             if !counts {
                 there.stay.extend(above.ancestors().map(Path::to_owned));
             }

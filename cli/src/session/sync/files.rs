@@ -1,7 +1,7 @@
 //! The conversation with the writer of files in one pod.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(super) struct Files {
     packer: Packer,
     /// What it has, as it was sent.
     tree: Tree,
+    /// Folders that the laptop has no more, and that stay there.
+    spared: BTreeSet<PathBuf>,
     /// Bytes a second, and when the next may go.
     limit: Option<(u64, Instant)>,
     /// A batch was not written as it should be: everything is compared before the next one.
@@ -114,6 +116,7 @@ impl Files {
             answers,
             packer: Packer::default(),
             tree: Tree::default(),
+            spared: BTreeSet::new(),
             limit: limit.map(|limit| (limit, Instant::now())),
             doubtful: false,
             sent: 0,
@@ -135,7 +138,13 @@ impl Files {
     /// Both ends forget what it has: everything is compared again.
     pub(super) async fn forget(&mut self) -> Result<(), FilesError> {
         self.tree = Tree::default();
+        self.spared.clear();
         self.tell(&ToPod::Forget).await
+    }
+
+    /// These folders are gone here and stay there.
+    pub(super) fn spare(&mut self, folders: &BTreeSet<PathBuf>) {
+        self.spared.extend(folders.iter().cloned());
     }
 
     /// Adds one message; it may wait for others.

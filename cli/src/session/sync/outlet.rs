@@ -88,6 +88,12 @@ impl Outlet {
         }
     }
 
+    /// Whether there is something to do.
+    pub(super) fn is_waiting(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.batch.is_some() || waiting.question.is_some()
+    }
+
     /// Never held across an await.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{self, Instant};
-use tunnel::message::Env;
 use tunnel::status::{Process, Serving, SyncedPod};
 use tunnel::sync::Trouble;
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, OpenError};
 
+use super::command::{expand, shown};
 use super::compare::compare;
 use super::files::{Files, FilesError, Written, item};
 use super::items::{Item, path};
 use super::outlet::{Batch, Outlet, Work};
+use super::pull::Puller;
+use super::removals::removed;
 use super::runner::{End, Runner, State};
+use super::said::{count, ended, size};
 use super::{Restart, Sync};
 use crate::error::{Exit, Failure, chain};
 use crate::session::env;
@@ -85,7 +88,7 @@ impl Sync {
         let (outlet, local, generation) = self.subscribe();
         let place = Place { sync: Arc::clone(self), outlet, pod: pod.to_owned() };
         let mut files = Files::open(connection, &self.code.to, self.order.limit).await?;
-        let batch = compare(&mut files, self.folder(), &local, self.order.keep).await?;
+        let batch = compare(&mut files, self.folder(), &self.order.pulls, &local, self.order.keep).await?;
         drop(local);
         let written = files.write(self.folder(), batch, generation).await?;
         place.tell(&written, generation);
@@ -197,6 +200,7 @@ impl Place {
     /// Until the connection is lost.
     async fn follow(self, mut files: Files, mut runner: Runner, run: Run) {
         let mut state = runner.state();
+        let mut puller = Puller::new(self.sync.pulling(), &self.pod, runner.state());
         let mut saved = None;
         let mut known = State { starts: 1, ..State::default() };
         // How often it was asked for, and whether once more.
@@ -214,6 +218,12 @@ impl Place {
             let work = tokio::select! {
                 work = self.outlet.next() => work,
                 () = files.over() => return,
+                () = puller.due() => {
+                    if puller.step(&mut files, &self.outlet).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 changed = state.changed() => {
                     if changed.is_err() {
                         return;
@@ -258,13 +268,15 @@ impl Place {
     async fn write(&self, files: &mut Files, batch: Batch) -> Result<bool, FilesError> {
         let (sync, output) = (&self.sync, &self.sync.context.output);
         let Batch { changes, generation, saved } = batch;
+        let pulls = &sync.order.pulls;
         let mut items = items(files, &changes);
+        items.extend(removed(files, pulls, &changes).await?);
         for _ in 0..TRIES {
             if files.is_doubtful() {
                 let local = Arc::clone(&sync.local().entries);
                 files.forget().await?;
-                items = compare(files, sync.folder(), &local, sync.order.keep).await?;
-                items.extend(removed(&changes));
+                items = compare(files, sync.folder(), pulls, &local, sync.order.keep).await?;
+                items.extend(removed(files, pulls, &changes).await?);
             }
             let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
             self.tell(&written, generation);
@@ -359,99 +371,8 @@ impl Place {
     }
 }
 
-/// What a batch means for a pod that had what was there before.
+/// What there is in a batch, for a pod that had what was there before.
 fn items(files: &Files, changes: &Changes) -> Vec<Item> {
     let there = changes.iter().filter(|(_, change)| change.after.is_some());
-    let mut items: Vec<_> = there.map(|(path, change)| item(files, path, change.after.as_ref())).collect();
-    items.extend(removed(changes));
-    items
-}
-
-/// What is gone; of a folder only the folder.
-fn removed(changes: &Changes) -> Vec<Item> {
-    let mut gone: Vec<&std::path::PathBuf> = Vec::new();
-    for (path, _) in changes.iter().filter(|(_, change)| change.after.is_none()) {
-        if !gone.last().is_some_and(|last| path.starts_with(last)) {
-            gone.push(path);
-        }
-    }
-    gone.into_iter().map(|path| Item::Remove(path.clone())).collect()
-}
-
-fn ended(end: &End) -> String {
-    match end {
-        End::Code(code) => format!("the process ended with {code}"),
-        End::Not(why) => format!("the process can't be started: {why}"),
-    }
-}
-
-/// A command as Kubernetes would run it: `$(NAME)` stands for a variable, `$$` for a dollar. One that is not set stays as it
-/// is written (`Container.command` in Kubernetes' API).
-fn expand(command: &[Vec<u8>], env: &Env) -> Vec<Vec<u8>> {
-    command.iter().map(|argument| expand_one(argument, env)).collect()
-}
-
-fn expand_one(argument: &[u8], env: &Env) -> Vec<u8> {
-    let mut expanded = Vec::new();
-    let mut rest = argument;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, after) {
-            (b'$', [b'$', more @ ..]) => {
-                expanded.push(b'$');
-                rest = more;
-            }
-            (b'$', [b'(', more @ ..]) => {
-                let name = more.split(|byte| *byte == b')').next().unwrap_or_default();
-                let known = env.variables.iter().find(|(known, _)| known == name);
-                match (known, more.get(name.len() + 1..)) {
-                    (Some((_, value)), Some(left)) => {
-                        expanded.extend_from_slice(value);
-                        rest = left;
-                    }
-                    _ => expanded.push(b'$'),
-                }
-            }
-            _ => expanded.push(byte),
-        }
-    }
-    expanded
-}
-
-fn shown(command: &[Vec<u8>]) -> String {
-    let words: Vec<_> = command.iter().map(|word| String::from_utf8_lossy(word)).collect();
-    words.join(" ")
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// `640 B`, `12 KiB`, `3.4 MiB`.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{} KiB", bytes / 1024),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_expanded_as_kubernetes_does() {
-        let env = Env { variables: vec![(b"PORT".into(), b"8080".into())], ..Env::default() };
-        let expanded = |text: &str| String::from_utf8(expand_one(text.as_bytes(), &env)).unwrap();
-        for (written, meant) in [
-            ("--port=$(PORT)", "--port=8080"),
-            ("$(PORT)$(PORT)", "80808080"),
-            ("$$(PORT)", "$(PORT)"),
-            ("$(NONE) $PORT $(PORT", "$(NONE) $PORT $(PORT"),
-            ("$", "$"),
-        ] {
-            assert_eq!(expanded(written), meant, "{written}");
-        }
-    }
+    there.map(|(path, change)| item(files, path, change.after.as_ref())).collect()
 }

@@ -69,7 +69,7 @@ impl Sync {
             let local = self.local();
             (std::sync::Arc::clone(&local.entries), local.generation)
         };
-        let batch = compare(files, self.folder(), &local, self.order.keep).await?;
+        let batch = compare(files, self.folder(), &self.order.pulls, &local, self.order.keep).await?;
         let differences: Vec<_> = batch.iter().filter_map(difference).collect();
         let same = (batch.len() - differences.len()) as u64;
         let mut repaired = false;

@@ -24,7 +24,8 @@ fn with(path: &str) -> Vec<ToPod> {
         ToPod::Link { path: path.clone(), to: "x".into() },
         ToPod::File { path: path.clone(), meta },
         ToPod::Meta { path: path.clone(), meta },
-        ToPod::Remove(path),
+        ToPod::Remove(path.clone()),
+        ToPod::Read { path, offset: 0 },
     ]
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, os::unix::fs::symlink};
 
 use tunnel::{
     message,
-    sync::{Found, Kind, MAX_ANSWER, Path, tree::Leaf},
+    sync::{Found, Kind, MAX_ANSWER, MAX_DATA, Path, tree::Leaf},
 };
 
 use super::*;
@@ -128,6 +128,79 @@ fn pieces_of_a_large_file_come_in_pages() {
         }
         assert_eq!((sum, told.len()), (length, if path == "large" { 2 } else { 1 }), "{path}");
     }
+}
+
+/// One page, or the number of the error.
+fn page(pod: &mut Pod, path: &str, offset: u64) -> Result<(Meta, Vec<u8>), i32> {
+    let told = pod.ask(vec![ToPod::Read { path: path.into(), offset }]);
+    assert!(message::encode(&told[0], MAX_ANSWER).is_ok());
+    match &*told {
+        [FromPod::Content { path: of, offset: at, meta, bytes }] => {
+            assert_eq!((of.as_slice(), *at), (path.as_bytes(), offset));
+            Ok((*meta, bytes.to_vec()))
+        }
+        [FromPod::Failed(trouble)] if trouble.path == path.as_bytes() => Err(trouble.errno),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_is_read_page_by_page() {
+    let mut pod = Pod::new();
+    let mut bytes = vec![0; MAX_DATA * 2 + 7];
+    getrandom::fill(&mut bytes).unwrap();
+    pod.put([file("a", 0o640, &bytes), file("empty", 0o600, "")].concat());
+    let mut read = Vec::new();
+    for length in [MAX_DATA, MAX_DATA, 7, 0] {
+        let (found, page) = page(&mut pod, "a", read.len() as u64).unwrap();
+        assert_eq!((found, page.len()), (meta(0o640, &bytes), length));
+        read.extend(page);
+    }
+    assert!(read == bytes);
+    assert_eq!(page(&mut pod, "empty", 0), Ok((meta(0o600, b""), Vec::new())));
+    assert_eq!(page(&mut pod, "a", 1 << 40).unwrap().1, b"", "behind its end");
+    assert_eq!(page(&mut pod, "a", u64::MAX).unwrap_err(), nix::errno::Errno::EINVAL as i32);
+}
+
+#[test]
+fn a_page_tells_that_its_file_is_another_one() {
+    let mut pod = Pod::new();
+    fs::write(pod.to("a"), "one").unwrap();
+    let before = page(&mut pod, "a", 0).unwrap().0;
+    fs::write(pod.to("new"), "two").unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+    fs::File::options().write(true).open(pod.to("new")).unwrap().set_modified(later).unwrap();
+    fs::rename(pod.to("new"), pod.to("a")).unwrap();
+    let (after, bytes) = page(&mut pod, "a", 0).unwrap();
+    assert_eq!((bytes, after.size), (b"two".to_vec(), before.size));
+    assert_ne!(after, before);
+}
+
+#[test]
+fn only_files_in_the_folder_are_read() {
+    use nix::errno::Errno;
+    let mut pod = Pod::new();
+    fs::write(pod.path("secret"), "secret").unwrap();
+    fs::create_dir(pod.path("outside")).unwrap();
+    fs::write(pod.path("outside/a"), "secret").unwrap();
+    symlink(pod.path("secret"), pod.to("link")).unwrap();
+    symlink(pod.path("outside"), pod.to("out")).unwrap();
+    fs::create_dir(pod.to("d")).unwrap();
+    // Opened to read it, a pipe without a writer would wait for one.
+    nix::unistd::mkfifo(&pod.to("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (path, errno) in [
+        ("link", Errno::ELOOP),
+        ("out/a", Errno::ENOTDIR),
+        ("d", Errno::EISDIR),
+        ("pipe", Errno::ENXIO),
+        ("none", Errno::ENOENT),
+        ("none/a", Errno::ENOENT),
+    ] {
+        assert_eq!(page(&mut pod, path, 0), Err(errno as i32), "{path}");
+    }
+    fs::write(pod.to("closed"), "x").unwrap();
+    fs::set_permissions(pod.to("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+    as_nobody(|| assert_eq!(page(&mut pod, "closed", 0), Err(Errno::EACCES as i32)));
 }
 
 #[test]
