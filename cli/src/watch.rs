@@ -72,7 +72,12 @@ impl Watch {
 }
 
 impl Watch {
-    /// All that is followed, as it is known now. Changes that were not taken yet may be part of it. Cancel safe.
+    /// Has everything compared with what is known; what differs is a change. For whoever has found that it does.
+    pub fn again(&self) {
+        self.sender.put(Hint::Again);
+    }
+
+    /// All that is followed, as it is known now; it is no change any more. Cancel safe.
     pub async fn everything(&self) -> BTreeMap<PathBuf, Entry> {
         loop {
             let (told_tx, told) = tokio::sync::oneshot::channel();

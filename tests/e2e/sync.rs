@@ -382,8 +382,10 @@ async fn all_replicas_run_the_code_side_by_side(world: World) {
         deadline::eventually(deadline::PODS, &what, || async {
             let now = status(&world).await;
             let pods = now["sync"]["pods"].as_array().cloned().unwrap_or_default();
-            let same = pods.iter().filter(|pod| pod["inSync"] == true && pod["generation"] == generation);
-            if same.count() == PODS { Ok(()) } else { Err(now["sync"].to_string()) }
+            // A save may be noticed in two parts.
+            let newest = now["sync"]["generation"].as_u64().unwrap_or_default();
+            let same = pods.iter().filter(|pod| pod["inSync"] == true && pod["generation"] == newest);
+            if newest >= generation && same.count() == PODS { Ok(()) } else { Err(now["sync"].to_string()) }
         })
         .await;
     };

@@ -146,6 +146,8 @@ impl Sync {
         self.order.saves.begun(&self.context.output).await;
         let mut entries = self.order.saves.watch.everything().await;
         self.order.pulls.leave_out(&mut entries);
+        // Of the folder itself only what is in it counts.
+        entries.remove(Path::new(""));
         {
             let mut local = self.local();
             local.entries = Arc::new(entries);
@@ -162,6 +164,7 @@ impl Sync {
         loop {
             let mut changes = saves.next(output).await;
             self.order.pulls.leave_out_changes(&mut changes);
+            changes.remove(Path::new(""));
             // What waits for a command that failed goes on waiting.
             if changes.is_empty() {
                 continue;

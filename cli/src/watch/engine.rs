@@ -107,8 +107,13 @@ impl Engine {
                 self.flushes.push(flushed);
                 self.settle.sign(Path::new(""), Sign::Attributes, Instant::now());
             }
-            // Who asked may not wait any more.
-            Ok(Hint::Everything(told)) => drop(told.send(self.tree.all())),
+            Ok(Hint::Everything(told)) => {
+                // What is told is no change any more.
+                self.outbox.forget_changes();
+                // Who asked may not wait any more.
+                drop(told.send(self.tree.all()));
+            }
+            Ok(Hint::Again) => self.compare_all(),
             Err(RecvTimeoutError::Timeout) => {}
         }
         if self.gone {
@@ -198,10 +203,13 @@ impl Engine {
         for path in paths.iter().filter(|path| is_of_rules(path)) {
             rules.insert(path.parent().unwrap_or(Path::new("")).to_owned());
         }
-        // What is gone first: a folder that was moved may be watched only under one name.
+        // What is gone first, and what is another folder now: one that was moved has one watch, whatever its names are, and
+        // giving up the old name later would end it.
         let (gone, there): (Vec<_>, Vec<_>) =
             paths.into_iter().partition(|path| self.root.join(path).symlink_metadata().is_err());
-        for path in &gone {
+        let replaced = there.iter().filter(|path| self.is_replaced(path));
+        let replaced: Vec<_> = replaced.cloned().collect();
+        for path in gone.iter().chain(&replaced) {
             self.remove(path, changes);
         }
         let mut scanned: Option<PathBuf> = None;
@@ -220,6 +228,16 @@ impl Engine {
             self.rules.forget(&folder);
             self.scan(&folder, changes);
         }
+    }
+
+    /// A folder that was known is another one now, or none.
+    fn is_replaced(&self, path: &Path) -> bool {
+        let Some(known) = self.tree.get(path).filter(|known| known.kind == Kind::Folder) else {
+            return false;
+        };
+        let found = Entry::look(&self.root.join(path), Some(known), false);
+        !path.as_os_str().is_empty()
+            && found.is_ok_and(|found| !found.is_some_and(|found| known.is_same_folder(&found)))
     }
 
     /// Looks at one path and, where it is a folder that was not known, at all below it; whether it did that.

@@ -26,6 +26,8 @@ pub(super) enum Hint {
     Flush(tokio::sync::oneshot::Sender<()>),
     /// Tell all that is known.
     Everything(tokio::sync::oneshot::Sender<BTreeMap<PathBuf, Entry>>),
+    /// Compare everything, whatever was heard.
+    Again,
     /// Nobody wants to know any more.
     End,
 }

@@ -86,6 +86,13 @@ impl Outbox {
         self.inner.more.notify_one();
     }
 
+    /// Somebody is told of all there is.
+    pub(super) fn forget_changes(&self) {
+        let mut batch = self.batch();
+        batch.changes.clear();
+        batch.since = None;
+    }
+
     pub(super) fn notice(&self, notice: Notice) {
         {
             let mut batch = self.batch();

@@ -248,6 +248,24 @@ async fn a_checkout_is_one_batch() {
 }
 
 #[tokio::test]
+async fn a_folder_that_moved_is_followed_when_another_took_its_place() {
+    let mut followed = Followed::new(|folder| {
+        fs::create_dir_all(folder.join("b/sub")).unwrap();
+        fs::write(folder.join("b/sub/file"), "1").unwrap();
+    })
+    .await;
+    // In one batch: both names are there when they are looked at, the new one of the moved folder first.
+    fs::rename(followed.folder.path().join("b"), followed.folder.path().join("a")).unwrap();
+    fs::create_dir_all(followed.folder.path().join("b/sub")).unwrap();
+    followed.changed().await;
+    for path in ["a/sub/file", "b/sub/file"] {
+        followed.watch.now().await;
+        followed.write(path, "2");
+        assert!(followed.changed().await.iter().any(|changed| changed.ends_with(path)), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn after_lost_events_everything_is_compared_and_followed() {
     let mut followed = Followed::new(|folder| fs::create_dir(folder.join("sub")).unwrap()).await;
     followed.watch.sender.put(Hint::Lost);

@@ -23,6 +23,9 @@ use crate::error::{Exit, Failure, chain};
 use crate::session::env;
 use crate::watch::tree::Changes;
 
+/// Pause before what could not be written is tried again, at first and at last.
+const RETRY: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_secs(30);
 /// Tries to write what changed while it was being read.
 const TRIES: usize = 3;
 
@@ -207,6 +210,8 @@ impl Place {
         let (mut asked, mut again) = (state.borrow().starts, false);
         // What is to be started anew is not all there yet.
         let mut owed = false;
+        // What could not be written is tried again by itself, each time later.
+        let mut retry = RETRY;
         loop {
             if again && state.borrow().starts >= asked {
                 // One start for all saves that came while the last process ended.
@@ -217,6 +222,13 @@ impl Place {
             }
             let work = tokio::select! {
                 work = self.outlet.next() => work,
+                () = time::sleep(retry), if files.is_doubtful() => {
+                    retry = LATEST.min(retry * 2);
+                    // What is known here may be what is wrong.
+                    self.sync.order.saves.watch.again();
+                    let generation = self.sync.local().generation;
+                    Work::Batch(Batch { changes: Changes::new(), generation, saved: Instant::now() })
+                }
                 () = files.over() => return,
                 () = puller.due() => {
                     if puller.step(&mut files, &self.outlet).await.is_err() {
@@ -246,6 +258,9 @@ impl Place {
                 Work::Compare(question) => self.sync.compare(&self.pod, &mut files, question).await,
             };
             owed |= due;
+            if !files.is_doubtful() {
+                retry = RETRY;
+            }
             let restart = match done {
                 Ok(done) => done && std::mem::take(&mut owed),
                 Err(error) => {
@@ -276,7 +291,11 @@ impl Place {
                 let local = Arc::clone(&sync.local().entries);
                 files.forget().await?;
                 items = compare(files, sync.folder(), pulls, &local, sync.order.keep).await?;
-                items.extend(removed(files, pulls, &changes).await?);
+                // Some of it may be there again.
+                let gone = removed(files, pulls, &changes).await?.into_iter();
+                items.extend(
+                    gone.filter(|item| !matches!(item, Item::Remove(path) if local.contains_key(path))),
+                );
             }
             let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
             self.tell(&written, generation);
