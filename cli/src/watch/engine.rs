@@ -218,6 +218,11 @@ impl Engine {
             if scanned.as_ref().is_some_and(|scanned| path.starts_with(scanned)) {
                 continue;
             }
+            // The system follows links on its way; what is behind them is not in the folder.
+            let known = path.ancestors().skip(1).filter_map(|above| self.tree.get(above));
+            if known.into_iter().any(|above| above.kind != Kind::Folder) {
+                continue;
+            }
             let missing = path.ancestors().filter(|above| !above.as_os_str().is_empty());
             let at = missing.filter(|above| self.tree.get(above).is_none()).last().unwrap_or(path).to_owned();
             if self.visit(&at, true, anew.contains(&at), changes) {

@@ -248,6 +248,21 @@ async fn a_checkout_is_one_batch() {
 }
 
 #[tokio::test]
+async fn what_is_behind_a_link_in_the_place_of_a_folder_is_not_in_it() {
+    let mut followed = Followed::new(|folder| {
+        for name in ["d", "e"] {
+            fs::create_dir(folder.join(name)).unwrap();
+            fs::write(folder.join(name).join("file"), "1").unwrap();
+        }
+    })
+    .await;
+    fs::remove_dir_all(followed.path("d")).unwrap();
+    std::os::unix::fs::symlink("e", followed.path("d")).unwrap();
+    assert_eq!(followed.changed().await, ["*d", "-d/file"]);
+    followed.nothing_more().await;
+}
+
+#[tokio::test]
 async fn a_folder_that_moved_is_followed_when_another_took_its_place() {
     let mut followed = Followed::new(|folder| {
         fs::create_dir_all(folder.join("b/sub")).unwrap();
