@@ -273,8 +273,7 @@ impl Files {
 }
 
 /// What a changed path means for a pod that had what was there before.
-pub(super) fn item(files: &Files, file: &Path, after: Option<&Entry>) -> Item {
-    let Some(entry) = after else { return Item::Remove(file.to_owned()) };
+pub(super) fn item(files: &Files, file: &Path, entry: &Entry) -> Item {
     if let (Kind::File { hash: Some(hash), size }, Some(Leaf::File { hash: has, .. })) =
         (&entry.kind, files.has(file))
         && hash.as_bytes() == &has

@@ -300,11 +300,10 @@ impl Place {
             let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
             self.tell(&written, generation);
             self.troubles(&written);
-            if written.same && !self.is_own() {
-                return Ok(true);
-            }
             if written.same {
-                output.state(&format!("in sync @ {generation} after {} ms", saved.elapsed().as_millis()));
+                if self.is_own() {
+                    output.state(&format!("in sync @ {generation} after {} ms", saved.elapsed().as_millis()));
+                }
                 return Ok(true);
             }
             if !written.troubles.is_empty() {
@@ -392,6 +391,6 @@ impl Place {
 
 /// What there is in a batch, for a pod that had what was there before.
 fn items(files: &Files, changes: &Changes) -> Vec<Item> {
-    let there = changes.iter().filter(|(_, change)| change.after.is_some());
-    there.map(|(path, change)| item(files, path, change.after.as_ref())).collect()
+    let there = changes.iter().filter_map(|(path, change)| Some((path, change.after.as_ref()?)));
+    there.map(|(path, after)| item(files, path, after)).collect()
 }
