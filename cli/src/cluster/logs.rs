@@ -1,14 +1,17 @@
 //! What containers write: of several pods in the order of time, and on and on as pods come and go.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod seen;
+
+use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::io::{AsyncBufRead, AsyncBufReadExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::LogParams;
+use kube::api::{Api, LogParams};
 use tokio::sync::{mpsc, watch as flag};
 use tokio::time;
 use tunnel::tasks::Tasks;
@@ -16,6 +19,8 @@ use tunnel::tasks::Tasks;
 use super::api::{ApiError, Doing};
 use super::watch::{self, Selection};
 use super::{Cluster, pods};
+use seen::Known;
+pub use seen::Seen;
 
 /// Longest line that is kept whole; the rest of a longer one is a line of its own.
 const LONGEST: usize = 256 << 10;
@@ -115,8 +120,8 @@ impl Wanted {
     }
 }
 
-/// The lines that there are, in the order of time; `print` answers whether anybody still reads. How long each container's lines
-/// were known at the end is what [`follow`] goes on from.
+/// The lines that there are, in the order of time; `print` answers whether anybody still reads. What is known at the end
+/// is where [`follow`] goes on.
 ///
 /// # Errors
 /// The API server refuses, also for one container only.
@@ -132,6 +137,7 @@ pub async fn past(
         let doing = || format!("read the log of pod {}, container {}", source.pod, source.container);
         let stream =
             cluster.api::<Pod>().log_stream(&source.pod, &wanted.params(&source)).await.doing(doing)?;
+        seen.of(&source);
         let mut stream = Stream::new(source, Box::pin(stream));
         stream.next().await;
         streams.push(stream);
@@ -143,7 +149,7 @@ pub async fn past(
         .min_by_key(|stream| stream.head.as_ref().and_then(|line| line.time))
     {
         let Some(line) = oldest.head.take() else { break };
-        seen.add(&oldest.source, line.time);
+        seen.of(&oldest.source).add(&line);
         if wanted.takes(&oldest.source, &line) && !print(&line) {
             break;
         }
@@ -152,22 +158,8 @@ pub async fn past(
     Ok(seen)
 }
 
-/// The newest line of each container.
-#[derive(Debug, Clone, Default)]
-pub struct Seen {
-    newest: BTreeMap<Source, Timestamp>,
-}
-
-impl Seen {
-    fn add(&mut self, source: &Source, time: Option<Timestamp>) {
-        if let Some(time) = time {
-            self.newest.insert(source.clone(), time);
-        }
-    }
-}
-
-/// New lines, for ever, of all pods that come; each once, also when a connection was lost meanwhile. Ends when `print`
-/// says so.
+/// Lines that are not in `seen`, for ever, of all pods that come; each once, also when a connection was lost meanwhile or
+/// this is called again. Ends when `print` says so.
 ///
 /// # Errors
 /// The API server refuses to tell of the pods.
@@ -175,7 +167,7 @@ pub async fn follow(
     cluster: &Cluster,
     selection: &Selection,
     wanted: &Wanted,
-    seen: Seen,
+    seen: &mut Seen,
     mut print: impl FnMut(&Line) -> bool,
 ) -> Result<(), ApiError> {
     // container --lines--> here
@@ -185,13 +177,20 @@ pub async fn follow(
     let tasks = Tasks::default();
     let mut read_already = BTreeSet::new();
     let api = cluster.api::<Pod>();
+    let before = seen.clone();
     let watching = watch::follow(&api, selection, |pods| {
         let sources = wanted.sources(pods);
         for source in sources.iter().filter(|source| !read_already.contains(*source)) {
-            let from = seen.newest.get(source).copied();
-            let reader =
-                read(cluster.clone(), source.clone(), wanted.clone(), from, there.clone(), lines_tx.clone());
-            tasks.spawn_until_stopped(reader);
+            let reader = Reader {
+                pods: api.clone(),
+                source: Arc::new(source.clone()),
+                params: LogParams { follow: true, timestamps: true, ..wanted.params(source) },
+                known: before.get(source).cloned(),
+                wanted: wanted.clone(),
+                there: there.clone(),
+                lines: lines_tx.clone(),
+            };
+            tasks.spawn_until_stopped(reader.run());
         }
         read_already = sources.iter().cloned().collect();
         there_tx.send_replace(sources);
@@ -201,50 +200,56 @@ pub async fn follow(
     loop {
         tokio::select! {
             ended = &mut watching => return ended.doing(|| "follow the pods".into()),
-            line = lines.recv() => if !line.is_some_and(|line| print(&line)) { return Ok(()) },
+            line = lines.recv() => {
+                // One sender is here.
+                let Some((source, line)) = line else { return Ok(()) };
+                seen.of(&source).add(&line);
+                if !print(&line) {
+                    return Ok(());
+                }
+            }
         }
     }
 }
 
 /// Reads one container's log to its end, and again as long as its pod is there.
-async fn read(
-    cluster: Cluster,
-    source: Source,
+struct Reader {
+    pods: Api<Pod>,
+    source: Arc<Source>,
+    params: LogParams,
+    /// None: nobody has looked there before.
+    known: Option<Known>,
     wanted: Wanted,
-    mut newest: Option<Timestamp>,
     there: flag::Receiver<Vec<Source>>,
-    lines: mpsc::Sender<Line>,
-) {
-    let pods = cluster.api::<Pod>();
-    loop {
-        let params = LogParams {
-            container: Some(source.container.clone()),
-            follow: true,
-            // The API server rounds to whole seconds, up too.
-            since_time: newest.and_then(|newest| Timestamp::from_second(newest.as_second()).ok()),
-            timestamps: true,
-            ..LogParams::default()
-        };
-        if let Ok(stream) = pods.log_stream(&source.pod, &params).await {
-            let mut stream = Stream::new(source.clone(), Box::pin(stream));
-            while let Some(line) = stream.next().await.take() {
-                // Of the same second, and known.
-                if line.time.is_some() && line.time <= newest {
-                    continue;
-                }
-                newest = line.time.or(newest);
-                if !wanted.takes(&source, &line) {
-                    continue;
-                }
-                if lines.send(line).await.is_err() {
-                    return;
+    lines: mpsc::Sender<(Arc<Source>, Line)>,
+}
+
+impl Reader {
+    async fn run(mut self) {
+        // Of a container that is new all is wanted, and of another one what comes after what is known.
+        if self.known.is_none() {
+            (self.params.tail_lines, self.params.since_seconds) = (None, None);
+        }
+        let mut known = self.known.take().unwrap_or_default();
+        loop {
+            if let Some(from) = known.complete_from() {
+                (self.params.tail_lines, self.params.since_seconds) = (None, None);
+                self.params.since_time = Some(from);
+            }
+            if let Ok(stream) = self.pods.log_stream(&self.source.pod, &self.params).await {
+                let mut stream = Stream::new(Source::clone(&self.source), Box::pin(stream));
+                while let Some(line) = stream.next().await.take() {
+                    let wanted = known.add(&line) && self.wanted.takes(&self.source, &line);
+                    if wanted && self.lines.send((Arc::clone(&self.source), line)).await.is_err() {
+                        return;
+                    }
                 }
             }
+            if !self.there.borrow().contains(&self.source) {
+                return;
+            }
+            time::sleep(AGAIN).await;
         }
-        if !there.borrow().contains(&source) {
-            return;
-        }
-        time::sleep(AGAIN).await;
     }
 }
 

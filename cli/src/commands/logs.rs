@@ -45,9 +45,9 @@ pub async fn run(args: Logs, output: &Output) -> Result<(), Failure> {
     let names: BTreeSet<_> = of_these.iter().filter_map(|pod| pod.metadata.name.clone()).collect();
     let named = names.len() > 1 || args.follow;
     let print = |line: &Line| output.line(&text(line, args.output, args.timestamps, named)).is_ok();
-    let seen = past(&cluster, &found, &wanted, print).await?;
+    let mut seen = past(&cluster, &found, &wanted, print).await?;
     if args.follow {
-        follow(&cluster, &pods.selection, &wanted, seen, print).await?;
+        follow(&cluster, &pods.selection, &wanted, &mut seen, print).await?;
     }
     Ok(())
 }

@@ -193,18 +193,11 @@ impl Sync {
     pub async fn words(self: Arc<Self>) {
         let Context { cluster, names, output, .. } = &self.context;
         let wanted = Wanted { whose: Whose::Code, ..Wanted::default() };
-        let mut newest = None;
+        // Once each, also when the API server was away.
+        let mut seen = logs::Seen::default();
         loop {
-            // Once each, also when the API server was away.
-            let print = |line: &logs::Line| {
-                if line.time.is_some() && line.time <= newest {
-                    return true;
-                }
-                newest = line.time.or(newest);
-                output.word(&line.text)
-            };
-            let ended =
-                logs::follow(cluster, &agent_pods(names), &wanted, logs::Seen::default(), print).await;
+            let print = |line: &logs::Line| output.word(&line.text);
+            let ended = logs::follow(cluster, &agent_pods(names), &wanted, &mut seen, print).await;
             match ended {
                 Ok(()) => return,
                 // The API server is away, or was.
