@@ -1,0 +1,1 @@
+//! Exchanges for other programs: curl, HTTPie, raw, HAR.

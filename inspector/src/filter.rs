@@ -1,0 +1,1 @@
+//! One filter language, for what is shown and for what is routed.

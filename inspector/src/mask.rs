@@ -1,0 +1,1 @@
+//! Secrets are covered unless somebody wants to see them.
