@@ -14,6 +14,7 @@ use super::{median, part};
 harness::tests![
     one_file,
     a_thousand_files_at_once,
+    a_thousand_files_at_once_in_memory,
     a_tree_for_the_first_time,
     a_save_that_starts_the_code_anew
 ];
@@ -25,9 +26,13 @@ const FEW: usize = 10;
 const APART: Duration = Duration::from_millis(150);
 const SEEN: Duration = Duration::from_secs(120);
 
-async fn session(world: &World, args: &[&str]) -> (Process, String) {
+async fn session(world: &World) -> (Process, String) {
+    session_of(world, "code", "/app/code").await
+}
+
+async fn session_of(world: &World, from: &str, to: &str) -> (Process, String) {
     let serve = ["--restart", "never", "--", "/tool", "serve", "--port", "8080", "--name", "laptop"];
-    let args = [&["sync", "web", "--from", "code", "--to", "/app/code"][..], args, &serve].concat();
+    let args = [&["sync", "web", "--from", from, "--to", to][..], &serve].concat();
     let mut session = world.devbridge(&args);
     session.line("ready:", SEEN).await;
     let (pod, _) = world.pod("devbridge.dev/agent").await;
@@ -97,7 +102,7 @@ async fn one_file(world: World) {
     world.echo(Echo::new("web").app(&[])).await;
     let file = folder(&world).join("file-0");
     std::fs::write(&file, contents("first", 10_240)).unwrap();
-    let (session, pod) = session(&world, &[]).await;
+    let (session, pod) = session(&world).await;
     let kubectl = kubectl(&world).await;
     let mut by_sync = looking(&world, &pod, "/app/code", 1).await;
     let mut by_hand = looking(&world, &pod, "/tmp", 1).await;
@@ -132,36 +137,75 @@ async fn one_file(world: World) {
     ends(session).await;
 }
 
+/// On the disk, which the laptop and the pod share here. ext4 gives no inode away that was deleted in the last minutes, and
+/// looks at each of those for every new file: rounds cost what the rounds before have replaced.
 async fn a_thousand_files_at_once(world: World) {
+    let code = folder(&world);
+    a_thousand_files(world, &code, "/app/code", "/tmp", "on a disk").await;
+}
+
+/// Without the file system's part in it.
+async fn a_thousand_files_at_once_in_memory(world: World) {
+    let memory = tempfile::Builder::new().prefix("dbt-").tempdir_in("/dev/shm").unwrap();
+    std::fs::set_permissions(memory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    a_thousand_files(world, memory.path(), "/dev/shm/code", "/dev/shm", "in memory").await;
+}
+
+/// `to`: the folder in the pod for `sync`; what is copied by hand goes beside it, into `beside`.
+async fn a_thousand_files(world: World, code: &Path, to: &str, beside: &str, place: &str) {
     const FILES: usize = 1000;
     world.echo(Echo::new("web").app(&[])).await;
-    let code = folder(&world);
-    let git = |line: &str| {
-        let done = std::process::Command::new("sh").args(["-c", line]).current_dir(&code).status();
+    let sh = |line: &str| {
+        let done = std::process::Command::new("sh").args(["-c", line]).current_dir(code).status();
         assert!(done.unwrap().success(), "{line}");
     };
-    git("git init -q . && git config user.email a@b && git config user.name a");
+    sh("git init -q . && git config user.email a@b && git config user.name a");
     for branch in ["one", "two"] {
         for file in 0..FILES {
             let text = contents(&format!("{branch} {file}"), 2_000 + file % 5_000);
             std::fs::write(code.join(format!("file-{file}")), text).unwrap();
         }
-        git(&format!("git checkout -q -b {branch} && git add . && git commit -q -m {branch}"));
+        sh(&format!("git checkout -q -b {branch} && git add . && git commit -q -m {branch}"));
     }
-    let (session, pod) = session(&world, &[]).await;
+    let (session, pod) = session_of(&world, code.to_str().unwrap(), to).await;
+    let kubectl = kubectl(&world).await;
     let last = FILES - 1;
-    let mut looking = looking(&world, &pod, "/app/code", FILES).await;
+    let mut looking = looking(&world, &pod, to, FILES).await;
     let (mut syncs, mut checkouts) = (Vec::new(), Vec::new());
+    let (mut tars, mut copies) = (Vec::new(), Vec::new());
     for round in 0..FEW {
         let branch = ["one", "two"][round % 2];
         let since = now();
-        git(&format!("git checkout -q {branch}"));
+        sh(&format!("git checkout -q {branch}"));
         checkouts.push(now() - since);
         syncs.push(seen(&mut looking, &format!("{branch} {last}"), since).await);
         time::sleep(APART * 4).await;
+        // All files of the branch, without its history; the first round only makes them.
+        sh("rm -rf .git/plain && mkdir .git/plain && cp file-* .git/plain");
+        let plain = code.join(".git/plain");
+        let plain = plain.display();
+        for (values, command) in [
+            (
+                &mut tars,
+                format!(
+                    "tar -C {plain} -cf - . | {kubectl} exec -i {pod} -- \
+                     sh -c 'mkdir -p {beside}/t && tar -C {beside}/t -xf -'"
+                ),
+            ),
+            (&mut copies, format!("{kubectl} cp {plain} {pod}:{beside}/c")),
+        ] {
+            let since = Instant::now();
+            shell(&world, &command).await;
+            if round > 0 {
+                values.push(since.elapsed().as_secs_f64() * 1e3);
+            }
+        }
     }
-    println!("sync     1,000 files by git checkout are in the pod: {}", said(&syncs));
-    println!("sync     git checkout itself: {}", said(&checkouts));
+    println!("sync     1,000 files by git checkout are in the pod, {place}: {}", said(&syncs));
+    println!("sync     git checkout itself, {place}: {}", said(&checkouts));
+    println!("sync     the same files by tar through kubectl exec, {place}: {}", said(&tars));
+    println!("sync     the same files by kubectl cp, {place}: {}", said(&copies));
+    println!("sync     each: {syncs:.0?}");
     ends(session).await;
 }
 
@@ -183,7 +227,7 @@ async fn a_tree_for_the_first_time(world: World) {
     let (mut syncs, mut tars, mut copies) = (Vec::new(), Vec::new(), Vec::new());
     let mut lines = Vec::new();
     for _ in 0..3 {
-        let (session, pod) = session(&world, &[]).await;
+        let (session, pod) = session(&world).await;
         let line = session.stderr().lines().find(|line| line.starts_with("done: sync:")).unwrap().to_owned();
         let took = line.rsplit('(').next().and_then(|rest| rest.split(' ').next()?.parse().ok());
         syncs.push(took.unwrap_or(f64::NAN));
