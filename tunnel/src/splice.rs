@@ -8,6 +8,7 @@ mod to_tcp;
 
 use std::future;
 
+use bytes::Bytes;
 use tokio::{
     io::Interest,
     net::{TcpStream, tcp::ReadHalf},
@@ -44,6 +45,23 @@ pub enum End {
     Stalled,
 }
 
+/// Gets copies of what passes, after it has passed; shall return at once.
+pub trait Observer: Sync {
+    /// These bytes went that way.
+    fn passed(&self, way: Way, bytes: Bytes);
+    /// No more will go that way; it ended in order.
+    fn ended(&self, way: Way);
+}
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the TCP connection to the flow.
+    ToFlow,
+    /// From the flow to the TCP connection.
+    ToTcp,
+}
+
 /// Carries bytes both ways until both directions have ended, or one was broken. Ending is passed on as it comes:
 /// FIN as [`crate::SendHalf::finish`] and back, RST as [`crate::SendHalf::reset`] and [`crate::RecvHalf::stop`] and
 /// back. When cancelled, both sides are reset.
@@ -51,8 +69,17 @@ pub async fn splice(tcp: TcpStream, flow: Flow) -> Spliced {
     splice_within(tcp, flow, &Budget::unlimited()).await
 }
 
+/// [`splice`], seen by `observer`. What is seen of a connection that was broken in the middle may not have arrived.
+pub async fn splice_observed(tcp: TcpStream, flow: Flow, observer: &dyn Observer) -> Spliced {
+    run(tcp, flow, &Budget::unlimited(), Some(observer)).await
+}
+
 /// [`splice`], as long as `budget` allows what waits for a side that does not read.
 pub async fn splice_within(tcp: TcpStream, flow: Flow, budget: &Budget) -> Spliced {
+    run(tcp, flow, budget, None).await
+}
+
+async fn run(tcp: TcpStream, flow: Flow, budget: &Budget, observer: Option<&dyn Observer>) -> Spliced {
     let mut tcp = ResetOnDrop(Some(tcp));
     let Flow { mut send, mut recv } = flow;
     let mut spliced = Spliced { to_flow: 0, to_tcp: 0, end: End::Finished };
@@ -61,8 +88,8 @@ pub async fn splice_within(tcp: TcpStream, flow: Flow, budget: &Budget) -> Splic
     let (read, mut write) = stream.split();
     let outcome = {
         let stopped = send.stopped();
-        let up = to_flow::run(&read, &mut send, budget, to_flow);
-        let down = to_tcp::run(&mut recv, &mut write, budget, to_tcp);
+        let up = to_flow::run(&read, &mut send, budget, observer, to_flow);
+        let down = to_tcp::run(&mut recv, &mut write, budget, observer, to_tcp);
         tokio::pin!(up, down);
         tokio::select! {
             up = &mut up => match up {

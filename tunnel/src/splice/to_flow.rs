@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use tokio::net::tcp::ReadHalf;
 
-use super::{End, broken};
+use super::{End, Observer, Way, broken};
 use crate::{budget::Budget, flow::SendHalf, socket::try_read};
 
 /// Room for the first read, and the least for any; most requests fit.
@@ -18,6 +18,7 @@ pub(super) async fn run(
     tcp: &ReadHalf<'_>,
     flow: &mut SendHalf,
     budget: &Budget,
+    observer: Option<&dyn Observer>,
     passed: &mut u64,
 ) -> Result<(), End> {
     let mut room = SMALLEST;
@@ -28,6 +29,9 @@ pub(super) async fn run(
         let read = match try_read(tcp.as_ref(), room, || tcp.try_read_buf(&mut bytes)) {
             Ok(0) => {
                 flow.finish();
+                if let Some(observer) = observer {
+                    observer.ended(Way::ToFlow);
+                }
                 return Ok(());
             }
             Ok(read) => read,
@@ -35,14 +39,19 @@ pub(super) async fn run(
             Err(_) => return Err(End::TcpReset),
         };
         room = next_room(room, read);
+        let bytes = bytes.freeze();
+        let seen = observer.map(|observer| (observer, bytes.clone()));
         tokio::select! {
             biased;
-            written = flow.chunk(bytes.freeze()) => written?,
+            written = flow.chunk(bytes) => written?,
             end = broken(tcp) => return Err(end),
             // Not before the flow holds it back.
             () = async { budget.hold(read).evicted().await } => return Err(End::Stalled),
         }
         *passed += read as u64;
+        if let Some((observer, bytes)) = seen {
+            observer.passed(Way::ToFlow, bytes);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use bytes::{Buf as _, Bytes};
 use tokio::{io::AsyncWriteExt, net::tcp::WriteHalf};
 
-use super::End;
+use super::{End, Observer, Way};
 use crate::{
     budget::{Backlog, Budget},
     flow::RecvHalf,
@@ -19,6 +19,7 @@ pub(super) async fn run(
     flow: &mut RecvHalf,
     tcp: &mut WriteHalf<'_>,
     budget: &Budget,
+    observer: Option<&dyn Observer>,
     passed: &mut u64,
 ) -> Result<(), End> {
     let mut pieces = [const { Bytes::new() }; PIECES];
@@ -41,8 +42,12 @@ pub(super) async fn run(
                     continue;
                 };
                 let Some(filled) = pieces.get_mut(..count) else { return Err(End::FlowReset) };
+                let seen = observer.map(|observer| (observer, copies(filled)));
                 if waiting.is_empty() {
                     *passed += pass(tcp, filled)? as u64;
+                }
+                if let Some((observer, seen)) = seen {
+                    seen.into_iter().take(count).for_each(|piece| observer.passed(Way::ToTcp, piece));
                 }
                 // Not kept here while the next ones are awaited.
                 filled.iter_mut().for_each(|piece| waiting.push(std::mem::take(piece)));
@@ -50,7 +55,18 @@ pub(super) async fn run(
             () = waiting.evicted() => return Err(End::Stalled),
         }
     }
-    tcp.shutdown().await.map_err(|_| End::TcpReset)
+    tcp.shutdown().await.map_err(|_| End::TcpReset)?;
+    if let Some(observer) = observer {
+        observer.ended(Way::ToTcp);
+    }
+    Ok(())
+}
+
+/// The same bytes, not copied.
+fn copies(pieces: &[Bytes]) -> [Bytes; PIECES] {
+    let mut copies = [const { Bytes::new() }; PIECES];
+    copies.iter_mut().zip(pieces).for_each(|(copy, piece)| copy.clone_from(piece));
+    copies
 }
 
 /// Writes what the socket takes at once; the rest stays in `pieces`.

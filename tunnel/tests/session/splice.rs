@@ -1,10 +1,14 @@
 //! TCP connections through a session.
 
-use std::io;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
+use bytes::Bytes;
 use devbridge_tunnel::{
     Flow,
-    splice::{End, Spliced, splice},
+    splice::{End, Observer, Spliced, Way, splice, splice_observed},
 };
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -34,19 +38,60 @@ impl Path {
 }
 
 async fn spliced(flow: Flow) -> (TcpStream, JoinHandle<Spliced>) {
+    let (ours, theirs) = connected().await;
+    (ours, tokio::spawn(splice(theirs, flow)))
+}
+
+async fn connected() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (ours, accepted) =
         tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     let theirs = accepted.unwrap().0;
     theirs.set_nodelay(true).unwrap();
-    (ours.unwrap(), tokio::spawn(splice(theirs, flow)))
+    (ours.unwrap(), theirs)
+}
+
+/// What an observer saw: a hash of each way, and whether it has ended.
+#[derive(Default)]
+struct Seen {
+    to_flow: Mutex<(Sha256, bool)>,
+    to_tcp: Mutex<(Sha256, bool)>,
+}
+
+impl Seen {
+    fn of(&self, way: Way) -> &Mutex<(Sha256, bool)> {
+        if way == Way::ToFlow { &self.to_flow } else { &self.to_tcp }
+    }
+
+    fn hash(&self, way: Way) -> Vec<u8> {
+        let (hash, ended) = self.of(way).lock().unwrap().clone();
+        assert!(ended, "{way:?}");
+        hash.finalize().to_vec()
+    }
+}
+
+impl Observer for Seen {
+    fn passed(&self, way: Way, bytes: Bytes) {
+        let mut seen = self.of(way).lock().unwrap();
+        assert!(!seen.1, "{way:?}: bytes after the end");
+        seen.0.update(&bytes);
+    }
+
+    fn ended(&self, way: Way) {
+        self.of(way).lock().unwrap().1 = true;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_byte_passes_and_both_ends_finish() {
     const SIZE: usize = 8 << 20;
     let rig = Rig::on_tcp().await;
-    let Path { caller, server, near, far } = Path::new(&rig).await;
+    let (laptop, agent) = rig.flow().await;
+    let seen = Arc::<Seen>::default();
+    let observer = Arc::clone(&seen);
+    let (caller, tcp) = connected().await;
+    let near = tokio::spawn(async move { splice_observed(tcp, laptop, &*observer).await });
+    let (server, far) = spliced(agent).await;
     let (mut from_caller, mut to_caller) = caller.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let up: Vec<u8> = (0..SIZE).map(|i| (i / 7) as u8).collect();
@@ -72,6 +117,7 @@ async fn every_byte_passes_and_both_ends_finish() {
     let whole = Spliced { to_flow: SIZE as u64, to_tcp: SIZE as u64, end: End::Finished };
     assert_eq!(timeout(LONG, near).await.unwrap().unwrap(), whole);
     assert_eq!(timeout(LONG, far).await.unwrap().unwrap(), whole);
+    assert_eq!((seen.hash(Way::ToFlow), seen.hash(Way::ToTcp)), (sent.to_vec(), returned.to_vec()));
 }
 
 #[tokio::test]
