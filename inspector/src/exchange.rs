@@ -198,6 +198,8 @@ pub enum End {
     Complete,
     /// The connection ended before the answer did.
     Cut,
+    /// Somebody else answers it, unseen.
+    Elsewhere,
     /// More came than could be looked at; what is here is true, and something is missing.
     Unread,
 }
@@ -255,6 +257,37 @@ impl Version {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
             Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
+/// Exchanges for tests.
+#[cfg(test)]
+pub(crate) mod fixture {
+    use super::*;
+
+    /// A `GET` that was answered with 200 and nothing.
+    pub(crate) fn get(target: &str) -> Exchange {
+        Exchange {
+            id: 1,
+            started: Timestamp::UNIX_EPOCH,
+            direction: Direction::Requests,
+            from: Some(([10, 0, 0, 1], 4711).into()),
+            to: Some(([127, 0, 0, 1], 3000).into()),
+            port: 80,
+            version: Version::Http11,
+            method: "GET".into(),
+            target: target.into(),
+            host: "web".into(),
+            request: Message::default(),
+            status: Some(200),
+            answer: Some(Message::default()),
+            route: Route::Laptop { why: "127.0.0.1:3000 accepted it".into() },
+            timing: Timing { total_us: Some(12_000), ..Timing::default() },
+            end: Some(End::Complete),
+            messages: None,
+            trace: None,
+            replay_of: None,
         }
     }
 }
