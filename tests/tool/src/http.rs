@@ -5,17 +5,24 @@
 
 use std::io;
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt};
+
+mod send;
+mod url;
+
+pub use send::{Answer, Request, send_answer, send_request};
+pub use url::Url;
 
 const MAX_HEAD: u64 = 64 * 1024;
-const MAX_BODY: usize = 64 * 1024 * 1024;
+/// Longest body of either direction.
+pub(crate) const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// First line and headers of a request or an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// Without the line end.
     pub first: String,
-    /// In order; names in lower case.
+    /// As they came, in their order, without white space around values.
     pub headers: Vec<(String, String)>,
 }
 
@@ -46,14 +53,25 @@ impl Head {
                 line.clone_into(&mut head.first);
             } else {
                 let (name, value) = line.split_once(':').ok_or_else(|| invalid("header without a colon"))?;
-                head.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+                head.headers.push((name.to_owned(), value.trim().to_owned()));
             }
         }
     }
 
-    /// The value of a header, by its name in lower case.
+    /// The value of a header, whatever the case of its name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The method of a request; empty: it has none.
+    pub fn method(&self) -> &str {
+        self.first.split(' ').next().unwrap_or_default()
+    }
+
+    /// Path and query of a request; empty: it has none.
+    pub fn path(&self) -> &str {
+        self.first.split(' ').nth(1).unwrap_or_default()
     }
 
     /// Whether the sender ends the connection after this message.
@@ -115,50 +133,7 @@ async fn chunked(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<u8>
     }
 }
 
-/// Sends a request in one write; `body` is sent with a POST and must be empty otherwise.
-///
-/// # Errors
-///
-/// When the connection breaks.
-pub async fn send_request(
-    writer: &mut (impl AsyncWrite + Unpin),
-    url: &Url,
-    body: &[u8],
-    close: bool,
-) -> io::Result<()> {
-    let method = if body.is_empty() { "GET" } else { "POST" };
-    let mut bytes = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", url.path, url.authority).into_bytes();
-    if !body.is_empty() {
-        bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
-    }
-    bytes.extend_from_slice(if close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
-    bytes.extend_from_slice(body);
-    writer.write_all(&bytes).await
-}
-
-/// Sends an answer in one write.
-///
-/// # Errors
-///
-/// When the connection breaks.
-pub async fn send_answer(
-    writer: &mut (impl AsyncWrite + Unpin),
-    status: u16,
-    body: &[u8],
-    close: bool,
-) -> io::Result<()> {
-    let mut bytes = format!(
-        "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n",
-        if status < 300 { "OK" } else { "Error" },
-        body.len(),
-        if close { "Connection: close\r\n" } else { "" },
-    )
-    .into_bytes();
-    bytes.extend_from_slice(body);
-    writer.write_all(&bytes).await
-}
-
-/// Reads one whole answer.
+/// Reads one whole answer to a GET or POST.
 ///
 /// # Errors
 ///
@@ -171,35 +146,31 @@ pub async fn read_answer<R: AsyncRead + Unpin>(
     Ok((head, body))
 }
 
-/// The parts of `http://host[:port]/path` that a client needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Url {
-    /// As in the `Host` header.
-    pub authority: String,
-    /// Begins with a slash.
-    pub path: String,
-}
-
-impl Url {
-    /// `host:port`, 80 unless given.
-    pub fn address(&self) -> String {
-        if self.authority.contains(':') { self.authority.clone() } else { format!("{}:80", self.authority) }
-    }
-}
-
-impl std::str::FromStr for Url {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("http://").ok_or("a URL begins with http://")?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.is_empty() {
-            return Err("the URL names no host".to_owned());
+/// Reads one whole answer to a request of `method`, the last on its connection: one that names no length ends with it.
+///
+/// # Errors
+///
+/// `UnexpectedEof` when the connection ends before the answer does, as far as that can be told.
+pub async fn read_last_answer(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    method: &str,
+) -> io::Result<(Head, Vec<u8>)> {
+    loop {
+        let Some(head) = Head::read(reader).await? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        let status = head.status()?;
+        let mut body = Vec::new();
+        if matches!(status, 100..200) && status != 101 {
+            continue;
         }
-        Ok(Self {
-            authority: authority.to_owned(),
-            path: if path.is_empty() { "/" } else { path }.to_owned(),
-        })
+        if send::bodiless(method, status) {
+            return Ok((head, body));
+        }
+        if head.header("content-length").is_some() || head.header("transfer-encoding").is_some() {
+            body = head.body(reader).await?;
+        } else if reader.take(MAX_BODY as u64 + 1).read_to_end(&mut body).await? > MAX_BODY {
+            return Err(invalid("body too long"));
+        }
+        return Ok((head, body));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tool::{flows, get, load, measure, serve, tree};
+use tool::{ask, flows, get, grpc, load, measure, serve, tree, ws};
 
 #[derive(Parser)]
 #[command(name = "tool", version, about = "Every service and every client of the tests")]
@@ -14,12 +14,18 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answer HTTP, and raw bytes in several manners, until SIGTERM
+    /// Answer HTTP, gRPC, WebSocket, and raw bytes in several manners, until SIGTERM
     Serve(serve::Args),
     /// Ask at a steady rate and count what is not answered rightly
     Load(load::Args),
     /// Ask once, or some times
     Get(get::Args),
+    /// Ask as told, and print whole answers
+    Ask(ask::Args),
+    /// Make one gRPC call to `serve --http2-port`
+    Grpc(grpc::Args),
+    /// Send WebSocket messages to `serve --websocket-port`
+    Ws(ws::Args),
     /// Raw connections to `serve`: many at once, many bytes, half-closed, reset
     Raw(flows::Args),
     /// Measure how fast a way to `serve --raw-port` is
@@ -40,6 +46,9 @@ async fn main() -> ExitCode {
         Command::Serve(args) => report(serve::run(args).await),
         Command::Load(args) => load::run(args).await,
         Command::Get(args) => get::run(args).await,
+        Command::Ask(args) => ask::run(args).await,
+        Command::Grpc(args) => report(grpc::run(args).await),
+        Command::Ws(args) => report(ws::run(args).await),
         Command::Raw(args) => report(flows::run(args).await),
         Command::Measure(args) => report(measure::run(args).await),
         Command::Tree(args) => report(tree::tree(&args)),

@@ -1,20 +1,25 @@
-//! The service: tells who answered and what arrived, in HTTP and in raw bytes.
+//! The service: tells who answered and what arrived, in HTTP, gRPC, WebSocket and raw bytes.
 
 use std::io;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::{fs, net, time};
+use tokio::time;
 
-use crate::http::{self, Head, Url};
-use crate::{bytes, get};
+use crate::http::{self, Head};
 
+mod answer;
+mod count;
+mod http2;
 mod raw;
+#[cfg(test)]
+pub(crate) mod tests;
+mod websocket;
 
 /// Options of `serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,6 +27,12 @@ pub struct Args {
     /// Answer HTTP here; may be given several times
     #[arg(long = "port", default_values_t = [8080])]
     pub ports: Vec<u16>,
+    /// Answer HTTP/2 with prior knowledge here, and gRPC: each message comes back, /fail/… fails
+    #[arg(long)]
+    pub http2_port: Option<u16>,
+    /// Send back WebSocket messages here
+    #[arg(long)]
+    pub websocket_port: Option<u16>,
     /// Answer raw bytes here, in the manner that the first line asks for
     #[arg(long)]
     pub raw_port: Option<u16>,
@@ -55,11 +66,15 @@ pub async fn run(args: Args) -> io::Result<()> {
     for port in &args.ports {
         listeners.push((listen(*port).await?, Manner::Http));
     }
-    if let Some(port) = args.raw_port {
-        listeners.push((listen(port).await?, Manner::Raw));
-    }
-    if let Some(port) = args.greeting_port {
-        listeners.push((listen(port).await?, Manner::Greeting));
+    for (port, manner) in [
+        (args.raw_port, Manner::Raw),
+        (args.greeting_port, Manner::Greeting),
+        (args.http2_port, Manner::Http2),
+        (args.websocket_port, Manner::WebSocket),
+    ] {
+        if let Some(port) = port {
+            listeners.push((listen(port).await?, manner));
+        }
     }
     let mut tasks = tokio::task::JoinSet::new();
     for (listener, manner) in listeners {
@@ -126,6 +141,10 @@ pub enum Manner {
     Raw,
     /// The server speaks first.
     Greeting,
+    /// HTTP/2 without TLS, from the first byte on; gRPC is one way to use it.
+    Http2,
+    /// Messages come back.
+    WebSocket,
 }
 
 /// Listens on all addresses of both families, or of IPv4 where there is no other.
@@ -152,6 +171,8 @@ pub async fn accept(listener: TcpListener, manner: Manner, by: String, stopping:
                 Manner::Http => answer_all(stream, &by, stopping).await,
                 Manner::Raw => raw::talk(stream).await,
                 Manner::Greeting => raw::greet(stream, &by).await,
+                Manner::Http2 => http2::answer_all(stream, &by, stopping).await,
+                Manner::WebSocket => websocket::echo(stream, stopping).await,
             };
         });
     };
@@ -186,9 +207,9 @@ async fn answer_all(mut stream: TcpStream, by: &str, stopping: watch::Receiver<S
         }
         let Some(head) = Head::read(&mut reader).await? else { return Ok(()) };
         let body = head.body(&mut reader).await?;
-        let (status, answer) = answer(&head, &body, by).await;
+        let answer = answer::answer(&head, &body, by).await;
         let close = head.closes() || *stopping.borrow() != Stage::Serving;
-        http::send_answer(&mut writer, status, answer.to_string().as_bytes(), close).await?;
+        http::send_answer(&mut writer, head.method(), &answer, close).await?;
         if close {
             return Ok(());
         }
@@ -201,46 +222,6 @@ async fn closed(mut stopping: watch::Receiver<Stage>) {
     if stopping.wait_for(|stage| *stage == Stage::Closed).await.is_err() {
         std::future::pending().await
     }
-}
-
-/// The services of the service, by the first part of the path.
-async fn answer(head: &Head, body: &[u8], by: &str) -> (u16, Value) {
-    let mut words = head.first.split(' ');
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let inner = path.trim_start_matches('/');
-    let (verb, rest) = inner.split_once('/').unwrap_or((inner, ""));
-    match verb {
-        "env" => {
-            (200, json!({ "by": by, "env": std::env::vars().collect::<std::collections::BTreeMap<_, _>>() }))
-        }
-        "file" => match fs::read_to_string(format!("/{rest}")).await {
-            Ok(text) => (200, json!({ "by": by, "text": text })),
-            Err(error) => (404, json!({ "by": by, "error": error.to_string() })),
-        },
-        "resolve" => match net::lookup_host((rest, 0)).await {
-            Ok(found) => {
-                (200, json!({ "by": by, "addresses": found.map(|a| a.ip().to_string()).collect::<Vec<_>>() }))
-            }
-            Err(error) => (502, json!({ "by": by, "error": error.to_string() })),
-        },
-        "fetch" => match rest.parse::<Url>() {
-            Ok(url) => match get::fetch(&url, &[]).await {
-                Ok((status, body)) => (200, json!({ "by": by, "status": status, "body": body })),
-                Err(error) => (502, json!({ "by": by, "error": error.to_string() })),
-            },
-            Err(why) => (400, json!({ "by": by, "error": why })),
-        },
-        "slow" => {
-            let wait = rest.split('/').next().and_then(|wait| wait.parse().ok()).unwrap_or(0);
-            time::sleep(Duration::from_millis(wait)).await;
-            (200, echo(method, path, body, by))
-        }
-        _ => (200, echo(method, path, body, by)),
-    }
-}
-
-fn echo(method: &str, path: &str, body: &[u8], by: &str) -> Value {
-    json!({ "by": by, "method": method, "path": path, "bytes": body.len(), "sha256": bytes::sha256(body) })
 }
 
 fn hostname() -> String {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use super::{Args, Summary, Tally, ask};
-use crate::http::{self, Head};
+use crate::http::{self, Answer, Head};
 use crate::serve::{self, Manner, Stage};
 
 fn args(port: u16, fresh: u32, kept: u32) -> Args {
@@ -81,7 +82,7 @@ async fn connections_that_end_between_requests_are_no_failure() {
         let mut reader = BufReader::new(reader);
         let Some(head) = Head::read(&mut reader).await? else { return Ok(()) };
         head.body(&mut reader).await?;
-        http::send_answer(&mut writer, 200, br#"{"by":"x"}"#, true).await
+        http::send_answer(&mut writer, "GET", &Answer::json(200, &json!({ "by": "x" })), true).await
     }
     let (port, _serving) = serve_with(one_answer_each).await;
     let summary = load(&args(port, 0, 200), 50).await;
@@ -112,7 +113,8 @@ async fn wrong_bytes_are_a_failure() {
         let mut reader = BufReader::new(reader);
         while let Some(head) = Head::read(&mut reader).await? {
             head.body(&mut reader).await?;
-            http::send_answer(&mut writer, 200, br#"{"by":"x","sha256":"00"}"#, false).await?;
+            let answer = Answer::json(200, &json!({ "by": "x", "sha256": "00" }));
+            http::send_answer(&mut writer, "GET", &answer, false).await?;
         }
         Ok(())
     }
