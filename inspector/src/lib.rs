@@ -15,5 +15,6 @@ pub mod export;
 pub mod filter;
 pub mod mask;
 pub mod read;
+pub mod text;
 
 pub use exchange::{Body, Direction, End, Exchange, Header, Message, Messages, Route, Timing, Version};
