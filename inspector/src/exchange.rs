@@ -127,12 +127,16 @@ pub struct Body {
     /// The first of them; fewer than `size` where that is above the limit. Base64 in JSON.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64", default)]
     pub kept: Bytes,
+    /// Where secrets in it are covered: so many bytes of the body `kept` stands for, whatever its own length is now
+    /// ([`crate::mask`]). None: `kept` is as it passed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub covered: Option<u64>,
 }
 
 impl Body {
     /// Whether all of it was kept.
     pub fn is_whole(&self) -> bool {
-        self.kept.len() as u64 == self.size
+        self.covered.unwrap_or(self.kept.len() as u64) == self.size
     }
 }
 

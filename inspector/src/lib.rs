@@ -16,5 +16,6 @@ pub mod filter;
 pub mod mask;
 pub mod read;
 pub mod ring;
+pub mod text;
 
 pub use exchange::{Body, Direction, End, Exchange, Header, Message, Messages, Route, Timing, Version};
