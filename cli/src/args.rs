@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tunnel::message::{HOLD_LIMIT, Unavailable};
 
+pub mod requests;
+
 use crate::session::sync::Patterns;
 use crate::watch::on_change::OnChange;
 
@@ -39,6 +41,14 @@ pub enum Command {
     List(List),
     /// Show my own running sessions
     Status(Status),
+    /// See, replay, compare and export the requests of a session
+    #[command(after_help = "Examples:\n  \
+        devbridge requests list 'status>=500'              those that failed\n  \
+        devbridge requests follow path~^/api !method=GET\n  \
+        devbridge requests show 12                         headers, bodies, timing, and why it came here\n  \
+        devbridge requests replay 12                       again, to the process\n  \
+        devbridge requests diff 12 13                      what changed")]
+    Requests(requests::Requests),
     /// Print what the target's pods write, and code that runs in their place, in the order of time
     Logs(Logs),
     /// Look around: a container beside the target's own, with its network, processes, environment and user
@@ -130,6 +140,9 @@ pub struct Intercept {
     /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, set with the swap and removed with it
     #[arg(long)]
     pub pause_gitops: bool,
+    /// Do not keep requests for `devbridge requests`; they are kept in memory only, and no longer than the session
+    #[arg(long)]
+    pub no_record: bool,
     /// The process to run; without it, requests go to whatever listens on this laptop
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -10,6 +10,7 @@ pub mod leave;
 pub mod list;
 pub mod logs;
 mod own;
+pub mod requests;
 pub mod signals;
 pub mod status;
 mod swap;

@@ -121,6 +121,20 @@ impl Output {
         writeln!(io::stdout(), "{text}")
     }
 
+    /// Bytes as they are, to stdout.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stdout = io::stdout();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    }
+
+    /// A question; the answer follows on its line.
+    pub fn ask(&self, question: &str) {
+        eprint!("{question}");
+    }
+
     /// Takes the moving line away, before another program writes to the terminal.
     pub fn clear(&self) {
         if let Some(bar) = self.bar().take() {

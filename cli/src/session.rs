@@ -15,6 +15,7 @@ pub mod dns;
 pub mod env;
 pub mod expose;
 pub mod follow;
+pub mod inspect;
 pub mod keep;
 pub mod lead;
 pub mod leave;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use crate::cluster::Cluster;
 use crate::cluster::names::Names;
 use crate::output::Output;
+use inspect::Inspector;
 use status::Board;
 
 /// What every part of a session needs.
@@ -50,4 +52,6 @@ pub struct Context {
     pub output: Output,
     /// Where state goes.
     pub board: Board,
+    /// Who looks at what passes.
+    pub inspector: Inspector,
 }

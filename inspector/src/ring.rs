@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::Exchange;
 
 /// What an exchange takes beside its bytes, about.
@@ -73,7 +75,13 @@ impl Ring {
 
     /// Puts an exchange, or its newer state, and drops the oldest that have no room any more. One that was dropped
     /// before does not come back.
-    pub fn put(&mut self, exchange: Exchange) {
+    pub fn put(&mut self, mut exchange: Exchange) {
+        if exchange.end.is_some() {
+            // What was gathered piece by piece may have room for more.
+            for message in std::iter::once(&mut exchange.request).chain(&mut exchange.answer) {
+                message.body.kept = Bytes::copy_from_slice(&message.body.kept);
+            }
+        }
         let id = exchange.id;
         let bytes = size(&exchange);
         let before = self.kept.remove(&id);

@@ -11,6 +11,7 @@
 )]
 
 mod attach;
+mod inspector;
 mod reload;
 mod requests;
 mod sync;
@@ -19,7 +20,8 @@ mod ways;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run([attach::tests(), reload::tests(), ways::tests(), requests::tests(), sync::tests()].concat())
+    let requests = [requests::tests(), inspector::tests()].concat();
+    harness::run([attach::tests(), reload::tests(), ways::tests(), requests, sync::tests()].concat())
 }
 
 /// The value in the middle.

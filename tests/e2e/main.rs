@@ -29,6 +29,7 @@ mod logs;
 mod nodes;
 mod refusals;
 mod reload;
+mod requests;
 mod story;
 mod sync;
 mod sync_random;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
             unavailable::tests(),
             sync::tests(),
             sync_random::tests(),
+            requests::tests(),
             load::tests(),
             nodes::tests(),
             drain::tests(),

@@ -23,6 +23,7 @@ pub struct Echo {
     env: Vec<Value>,
     raw: bool,
     talks: bool,
+    speaks: bool,
     app: Option<Vec<String>>,
 }
 
@@ -36,6 +37,7 @@ impl Echo {
             env: Vec::new(),
             raw: false,
             talks: false,
+            speaks: false,
             app: None,
         }
     }
@@ -59,6 +61,13 @@ impl Echo {
     #[must_use]
     pub fn raw(mut self) -> Self {
         self.raw = true;
+        self
+    }
+
+    /// Two ports more, by number: 9010 for HTTP/2 and gRPC, 9011 for WebSockets.
+    #[must_use]
+    pub fn speaks(mut self) -> Self {
+        self.speaks = true;
         self
     }
 
@@ -96,6 +105,13 @@ impl Echo {
         if self.raw {
             args.extend(["--raw-port", "9000", "--greeting-port", "9001"]);
             for (name, port) in [("raw", 9000), ("greeting", 9001)] {
+                ports.push(json!({ "name": name, "containerPort": port }));
+                service_ports.push(json!({ "name": name, "port": port, "targetPort": port }));
+            }
+        }
+        if self.speaks {
+            args.extend(["--http2-port", "9010", "--websocket-port", "9011"]);
+            for (name, port) in [("http2", 9010), ("websocket", 9011)] {
                 ports.push(json!({ "name": name, "containerPort": port }));
                 service_ports.push(json!({ "name": name, "port": port, "targetPort": port }));
             }

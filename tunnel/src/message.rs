@@ -29,6 +29,8 @@ pub enum Open {
         port: u16,
         /// The caller's address as the agent saw it.
         from: SocketAddr,
+        /// Microseconds that the caller has waited at the agent until now.
+        waited: u32,
     },
     /// laptop → agent: a connection of the developer's process to `to`, dialled from the pod. Bytes may
     /// follow at once; the agent answers with a [`Reply`], then carries bytes.
@@ -250,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_message_survives_the_wire() {
-        let message = Open::Request { port: 8080, from: "[::1]:5".parse().unwrap() };
+        let message = Open::Request { port: 8080, from: "[::1]:5".parse().unwrap(), waited: 7 };
         let bytes = encode(&message, MAX_OPEN).unwrap();
         assert_eq!(u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize, bytes.len() - 4);
         assert_eq!(decode::<Open>(&bytes[4..]).unwrap(), message);

@@ -45,11 +45,11 @@ pub enum End {
     Stalled,
 }
 
-/// Gets copies of what passes, after it has passed; shall return at once.
+/// Gets copies of what passes, in the order in which it arrives on either side; shall return at once.
 pub trait Observer: Sync {
-    /// These bytes went that way.
+    /// These bytes have arrived and go that way; when the connection breaks they may not get there.
     fn passed(&self, way: Way, bytes: Bytes);
-    /// No more will go that way; it ended in order.
+    /// No more will go that way; it has ended in order.
     fn ended(&self, way: Way);
 }
 
@@ -69,7 +69,7 @@ pub async fn splice(tcp: TcpStream, flow: Flow) -> Spliced {
     splice_within(tcp, flow, &Budget::unlimited()).await
 }
 
-/// [`splice`], seen by `observer`. What is seen of a connection that was broken in the middle may not have arrived.
+/// [`splice`], seen by `observer`.
 pub async fn splice_observed(tcp: TcpStream, flow: Flow, observer: &dyn Observer) -> Spliced {
     run(tcp, flow, &Budget::unlimited(), Some(observer)).await
 }

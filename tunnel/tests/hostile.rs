@@ -30,7 +30,7 @@ fn messages_can_be_anything() {
     }
     let addr = "[2001:db8::1]:8080".parse().unwrap();
     let seeds = vec![
-        bytes(&Open::Request { port: 8080, from: "192.0.2.1:5000".parse().unwrap() }),
+        bytes(&Open::Request { port: 8080, from: "192.0.2.1:5000".parse().unwrap(), waited: 0 }),
         bytes(&Open::Outbound { to: addr }),
         bytes(&Reply::Refused(Refusal::TimedOut)),
         bytes(&ToAgent::Hello { protocol: 2, release: "1.2.3".into() }),

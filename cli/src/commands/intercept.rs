@@ -30,6 +30,7 @@ pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
             unavailable: args.unavailable.unwrap_or(usual),
             takeover: args.takeover,
             pause_gitops: args.pause_gitops,
+            record: !args.no_record,
             work: Work::Laptop { command: args.command, reload },
         })
     };

@@ -37,10 +37,11 @@ use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::attach::{self, Making, Wanted, attach};
 use crate::session::follow::follow;
+use crate::session::inspect::Inspector;
 use crate::session::leave::leave;
 use crate::session::reload::Reload;
 use crate::session::seat::alone;
-use crate::session::socket::Socket;
+use crate::session::socket::{Asked, Socket};
 use crate::session::status::Board;
 use crate::session::sync::{Order, Sync};
 use crate::session::{Context, keep, over};
@@ -68,6 +69,8 @@ pub(super) struct Plan {
     pub(super) takeover: bool,
     /// Whether Flux is told to leave the Services alone.
     pub(super) pause_gitops: bool,
+    /// Whether requests are kept for `devbridge requests`.
+    pub(super) record: bool,
     /// Whose requests are served, and by what.
     pub(super) work: Work,
 }
@@ -178,6 +181,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
         names: Arc::new(target.names.clone()),
         output: output.clone(),
         board,
+        inspector: Inspector::new(args.record && matches!(args.work, Work::Laptop { .. })),
     };
     let making = Making { record, objects, parts, pod, keys, agent_key: agent_keys.public(), paused };
     let (command, reload, order) = match args.work {
@@ -222,7 +226,12 @@ async fn with_record(
     });
     let session = context.board.read().id;
     let serve = match socket {
-        Ok(socket) => socket.run(context.board.clone(), leave_tx, wanted.sync.clone()),
+        Ok(socket) => socket.run(Asked {
+            board: context.board.clone(),
+            leave: leave_tx,
+            sync: wanted.sync.clone(),
+            inspector: context.inspector.clone(),
+        }),
         Err(failure) => {
             undo(context, &making.record).await?;
             return Err(failure);

@@ -61,6 +61,7 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         unavailable: args.unavailable,
         takeover: args.takeover,
         pause_gitops: args.pause_gitops,
+        record: false,
         work: Work::Pod(Box::new(order)),
     })
 }

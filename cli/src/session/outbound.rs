@@ -4,17 +4,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use inspector::{Direction, Route, Timing};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time;
 use tunnel::Priority;
 use tunnel::message::{MAX_OPEN, Open, Reply};
-use tunnel::splice::splice;
+use tunnel::splice::{splice, splice_observed};
 use tunnel::tasks::Tasks;
 
 use super::current::Current;
+use super::inspect::{Inspector, begins};
 use super::status::Board;
 use crate::sandbox;
 
@@ -27,15 +29,15 @@ const MAX_OPEN_FLOWS: usize = 8192;
 const REPLY: Duration = Duration::from_secs(60);
 
 /// Takes the process's connections until the sandbox ends.
-pub async fn run(captured: sandbox::CapturedTcp, current: Current, board: Board) {
+pub async fn run(captured: sandbox::CapturedTcp, current: Current, board: Board, inspector: Inspector) {
     let flows = Tasks::default();
     let limit = Arc::new(Semaphore::new(MAX_OPEN_FLOWS));
     loop {
         let Ok(permit) = limit.clone().acquire_owned().await else { return };
         let Ok((tcp, to)) = captured.accept().await else { return };
-        let (current, board) = (current.clone(), board.clone());
+        let (current, board, inspector) = (current.clone(), board.clone(), inspector.clone());
         flows.spawn_until_stopped(async move {
-            let made = carry(tcp, to, current).await;
+            let made = carry(tcp, to, current, &board, &inspector).await;
             board.change(|session| {
                 session.outbound.connections += 1;
                 session.outbound.failed += u64::from(!made);
@@ -46,7 +48,13 @@ pub async fn run(captured: sandbox::CapturedTcp, current: Current, board: Board)
 }
 
 /// Whether the connection was made.
-async fn carry(tcp: TcpStream, to: SocketAddr, mut current: Current) -> bool {
+async fn carry(
+    tcp: TcpStream,
+    to: SocketAddr,
+    mut current: Current,
+    board: &Board,
+    inspector: &Inspector,
+) -> bool {
     let _ = tcp.set_nodelay(true);
     if to.ip() == LAPTOP {
         return match TcpStream::connect((Ipv4Addr::LOCALHOST, to.port())).await {
@@ -54,13 +62,28 @@ async fn carry(tcp: TcpStream, to: SocketAddr, mut current: Current) -> bool {
             Err(_) => refuse(&tcp),
         };
     }
+    let dialled = Instant::now();
     let opening = async {
         let mut flow = current.open(&Open::Outbound { to }, Priority::Flow).await.ok()?;
         let reply = flow.recv.message::<Reply>(MAX_OPEN).await;
         matches!(reply, Ok(Some(Reply::Accepted))).then_some(flow)
     };
     let Ok(Some(flow)) = time::timeout(REPLY, opening).await else { return refuse(&tcp) };
-    splice(tcp, flow).await;
+    let tap = inspector.records().then(|| {
+        let why = "its name and address are the pod's, and the agent dialled it there".to_owned();
+        let mut first = begins(Direction::Outbound, to.port(), Route::Cluster { why });
+        first.to = Some(to);
+        first.timing = Timing {
+            tunnel_us: board.one_way_us(),
+            connect_us: u64::try_from(dialled.elapsed().as_micros()).ok(),
+            ..Timing::default()
+        };
+        inspector.tap(first)
+    });
+    match tap.flatten() {
+        Some(tap) => splice_observed(tcp, flow, &tap).await,
+        None => splice(tcp, flow).await,
+    };
     true
 }
 

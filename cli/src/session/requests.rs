@@ -6,17 +6,20 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use inspector::{Direction, Exchange, Route, Timing};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time;
 use tunnel::message::{MAX_OPEN, Open, Refusal, Reply};
-use tunnel::splice::splice;
+use tunnel::splice::{splice, splice_observed};
 use tunnel::status::Serving;
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, Flow, Incoming};
 
+use super::inspect::{Inspector, begins};
 use super::status::Board;
 use crate::sandbox;
 
@@ -24,6 +27,9 @@ use crate::sandbox;
 const MAX_OPEN_FLOWS: usize = 10_240;
 /// A process on the same machine accepts in microseconds; one whose backlog is full is not available.
 const DIAL: Duration = Duration::from_millis(1500);
+
+/// So much is looked at of a request that the process does not take.
+const MOST_OF_A_HEAD: usize = 64 << 10;
 
 /// How requests reach the process.
 #[derive(Clone)]
@@ -64,6 +70,17 @@ pub struct Requests {
     pub ports: Arc<BTreeMap<u16, u16>>,
     /// Where state goes.
     pub board: Board,
+    /// Who looks at what passes.
+    pub inspector: Inspector,
+}
+
+/// A connection that a caller made, as the agent tells it.
+struct Call {
+    /// The container port.
+    port: u16,
+    from: SocketAddr,
+    /// At the agent, in microseconds.
+    waited: u32,
 }
 
 impl Requests {
@@ -86,29 +103,68 @@ impl Requests {
         let Ok((open, flow)) = incoming.header().await else { return };
         match open {
             Open::Probe => answer(flow, Reply::Accepted).await,
-            Open::Request { port, .. } if free => self.request(port, flow).await,
+            Open::Request { port, from, waited } if free => {
+                self.request(Call { port, from, waited }, flow).await;
+            }
             Open::Request { .. } => answer(flow, Reply::Refused(Refusal::Unavailable)).await,
             // The agent opens no others.
             _ => {}
         }
     }
 
-    async fn request(&self, port: u16, mut flow: Flow) {
-        let Some(laptop) = self.ports.get(&port).copied() else {
+    async fn request(&self, call: Call, mut flow: Flow) {
+        let Some(laptop) = self.ports.get(&call.port).copied() else {
             return answer(flow, Reply::Refused(Refusal::NotListening)).await;
         };
+        let dialled = Instant::now();
         let tcp = match self.way.dial(laptop).await {
             Ok(tcp) => tcp,
             Err(error) => {
                 self.listening(laptop, false, &error);
+                self.elsewhere(&call, laptop, &mut flow, &error);
                 return answer(flow, Reply::Refused(refusal(&error))).await;
             }
         };
+        let connected = dialled.elapsed();
         self.listening(laptop, true, &std::io::Error::from(std::io::ErrorKind::Other));
         // Refused by the kernel only on sockets that are gone already.
         let _ = tcp.set_nodelay(true);
+        let tap = self.inspector.records().then(|| {
+            let why = format!("{} accepted it", address(laptop));
+            self.inspector.tap(self.first(&call, laptop, connected, Route::Laptop { why }))
+        });
         if flow.send.message(&Reply::Accepted, MAX_OPEN).await.is_ok() {
-            splice(tcp, flow).await;
+            match tap.flatten() {
+                Some(tap) => splice_observed(tcp, flow, &tap).await,
+                None => splice(tcp, flow).await,
+            };
+        }
+    }
+
+    /// How the exchanges of a connection begin.
+    fn first(&self, call: &Call, laptop: u16, connected: Duration, route: Route) -> Exchange {
+        let mut first = begins(Direction::Requests, call.port, route);
+        first.from = Some(call.from);
+        first.to = Some(address(laptop));
+        first.timing = Timing {
+            queue_us: Some(call.waited.into()),
+            tunnel_us: self.board.one_way_us(),
+            connect_us: u64::try_from(connected.as_micros()).ok(),
+            ..Timing::default()
+        };
+        first
+    }
+
+    /// Records what has come of a request that the process does not take.
+    fn elsewhere(&self, call: &Call, laptop: u16, flow: &mut Flow, error: &std::io::Error) {
+        if !self.inspector.records() {
+            return;
+        }
+        let Some(Ok(Some(asked))) = flow.recv.chunk(MOST_OF_A_HEAD).now_or_never() else { return };
+        let why = unavailable(laptop, error);
+        let first = self.first(call, laptop, Duration::ZERO, Route::Originals { why: why.clone() });
+        if let Some(tap) = self.inspector.tap(first) {
+            tap.elsewhere(asked, &why);
         }
     }
 
@@ -124,14 +180,24 @@ impl Requests {
                 known.listening = listening;
             }
         });
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         self.board.serving(if listening {
             Serving::Laptop
-        } else if refusal(error) == Refusal::NotListening {
-            Serving::Originals { why: format!("nothing listens on {address}") }
         } else {
-            Serving::Originals { why: format!("{address} does not accept connections: {error}") }
+            Serving::Originals { why: unavailable(port, error) }
         });
+    }
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Why the process does not take a connection, for people.
+fn unavailable(port: u16, error: &std::io::Error) -> String {
+    let address = address(port);
+    match refusal(error) {
+        Refusal::NotListening => format!("nothing listens on {address}"),
+        _ => format!("{address} does not accept connections: {error}"),
     }
 }
 

@@ -10,6 +10,8 @@ use tunnel::tasks::Tasks;
 
 use super::attach::{Ended, Wanted};
 use super::current::Current;
+use super::inspect::Inspector;
+use super::inspect::replay::Ways;
 use super::reload::Live;
 use super::requests::{Requests, Way};
 use super::sync::Sync;
@@ -54,7 +56,15 @@ pub async fn serve(
         reload.saves.begun(&context.output).await;
     }
     let (way, process) = run_process(context, wanted, &pod_env, all, current, tasks).await?;
-    let requests = Requests { way: way.clone(), ports: wanted.ports.clone(), board: context.board.clone() };
+    context.inspector.reaches(Ways {
+        way: way.clone(),
+        ports: wanted.ports.clone(),
+        current: current.clone(),
+        // Not in a circle.
+        context: Context { inspector: Inspector::new(false), ..context.clone() },
+    });
+    tasks.spawn_until_stopped(context.inspector.clone().run());
+    let requests = of(context, wanted, way.clone());
     if let (Some(reload), Some(process)) = (&wanted.reload, &process) {
         let live = Live {
             starter: process.starter(),
@@ -96,8 +106,17 @@ async fn serve_in_the_pod(
             context.board.serving(Serving::Originals { why });
         }
     }
-    let requests = Requests { way: Way::Laptop, ports: wanted.ports.clone(), board: context.board.clone() };
-    Ok(Served { requests, process: None })
+    Ok(Served { requests: of(context, wanted, Way::Laptop), process: None })
+}
+
+/// The requests path by this way.
+fn of(context: &Context, wanted: &Wanted, way: Way) -> Requests {
+    Requests {
+        way,
+        ports: wanted.ports.clone(),
+        board: context.board.clone(),
+        inspector: context.inspector.clone(),
+    }
 }
 
 /// Starts the process in its sandbox and the paths that it uses; without a command, only says where requests go.
@@ -117,7 +136,7 @@ async fn run_process(
     let Sandbox { process, dialer, tcp, dns } = started;
     let board = &context.board;
     board.process(ProcessState::Running { pid: process.pid() });
-    tasks.spawn_until_stopped(outbound::run(tcp, current.clone(), board.clone()));
+    tasks.spawn_until_stopped(outbound::run(tcp, current.clone(), board.clone(), context.inspector.clone()));
     tasks.spawn_until_stopped(dns::run(dns, current.clone(), board.clone()));
     tasks.spawn_until_stopped(expose::run(process.listening(), dialer.clone(), context.output.clone()));
     step.done(&format!("process {} started", process.pid()));

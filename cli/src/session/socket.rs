@@ -1,7 +1,7 @@
 //! The control socket of a session: how `status` and `leave` in other terminals reach it.
 //!
 //! One Unix socket (0600) per session in a directory of this user's own. A client sends one line, the session
-//! answers with one. There is no daemon: a session's socket ends with its process, and one whose process was
+//! answers with one, or with many where exchanges are asked for. There is no daemon: a session's socket ends with its process, and one whose process was
 //! killed is removed by whoever looks next.
 
 use std::io;
@@ -11,13 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time;
 use tunnel::status::Session;
 use tunnel::tasks::Tasks;
 
+use super::inspect::Inspector;
+use super::inspect::replay::{Outgoing, ReplayError};
+use super::inspect::told::{self, Query, Told};
 use super::status::Board;
 use super::sync::{Sync, Verified};
 
@@ -31,8 +34,13 @@ const LEAVE: Duration = Duration::from_secs(60);
 /// Everything is read again in the pods.
 const VERIFY: Duration = Duration::from_secs(600);
 
+/// Connecting, and as long again for the answer.
+const REPLAY: Duration = Duration::from_secs(150);
+/// Exchanges that wait for a client to read them.
+const TOLD: usize = 16;
+
 /// What a client asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ask {
     /// Its status.
@@ -44,6 +52,10 @@ pub enum Ask {
         /// Send again what differs.
         repair: bool,
     },
+    /// To tell of requests; answered by lines of [`Told`].
+    Requests(Query),
+    /// To send a request again.
+    Replay(Box<Outgoing>),
 }
 
 /// What a session answers.
@@ -56,6 +68,8 @@ pub enum Answer {
     Left(Result<(), String>),
     /// To [`Ask::Verify`]; none: its code does not run in pods.
     Verified(Option<Vec<Verified>>),
+    /// To [`Ask::Replay`]: its id.
+    Replayed(Result<u64, ReplayError>),
 }
 
 /// Sent to the session by a client that wants it to end; answered when it has.
@@ -94,7 +108,7 @@ impl Socket {
     }
 
     /// Answers clients until dropped.
-    pub async fn run(self, board: Board, leave: mpsc::Sender<LeaveRequest>, sync: Option<Arc<Sync>>) {
+    pub async fn run(self, session: Asked) {
         let clients = Tasks::default();
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
@@ -102,10 +116,10 @@ impl Socket {
                 time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let (board, leave, sync) = (board.clone(), leave.clone(), sync.clone());
+            let session = session.clone();
             // Not ended with the socket: the client that asked to leave waits for the answer.
             clients.spawn(async move {
-                let _ = serve(stream, board, leave, sync).await;
+                let _ = serve(stream, session).await;
             });
         }
     }
@@ -118,12 +132,21 @@ impl Drop for Socket {
     }
 }
 
-async fn serve(
-    stream: UnixStream,
-    board: Board,
-    leave: mpsc::Sender<LeaveRequest>,
-    sync: Option<Arc<Sync>>,
-) -> io::Result<()> {
+/// What clients ask for.
+#[derive(Clone)]
+pub struct Asked {
+    /// Its state.
+    pub board: Board,
+    /// Who ends it.
+    pub leave: mpsc::Sender<LeaveRequest>,
+    /// What it keeps in sync.
+    pub sync: Option<Arc<Sync>>,
+    /// What it has seen.
+    pub inspector: Inspector,
+}
+
+async fn serve(stream: UnixStream, session: Asked) -> io::Result<()> {
+    let Asked { board, leave, sync, inspector } = session;
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     time::timeout(REQUEST, (&mut stream).take(MAX_LINE).read_line(&mut line)).await??;
@@ -135,6 +158,8 @@ async fn serve(
             Some(sync) => Some(sync.verify(repair).await),
             None => None,
         }),
+        Ask::Requests(query) => return tell(stream.into_inner(), &inspector, &query).await,
+        Ask::Replay(outgoing) => Answer::Replayed(inspector.replay(*outgoing).await),
         Ask::Leave => {
             let (done, ended) = oneshot::channel();
             let (telling, told) = oneshot::channel();
@@ -143,11 +168,38 @@ async fn serve(
             Answer::Left(ended.await.map_err(io::Error::other)?)
         }
     };
-    let mut text = serde_json::to_vec(&answer)?;
-    text.push(b'\n');
-    let written = stream.get_mut().write_all(&text).await;
+    let written = say(stream.get_mut(), &answer).await;
     drop(telling_until_written);
     written
+}
+
+async fn say(stream: &mut (impl AsyncWrite + Unpin), line: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    stream.write_all(&text).await
+}
+
+/// Writes what is told until all is, or the client is gone.
+async fn tell(stream: UnixStream, inspector: &Inspector, query: &Query) -> io::Result<()> {
+    let (mut read, mut write) = stream.into_split();
+    let (told_tx, mut told) = mpsc::channel(TOLD);
+    let writing = async {
+        while let Some(line) = told.recv().await {
+            say(&mut write, &line).await?;
+        }
+        Ok(())
+    };
+    let telling = async {
+        let told = told::tell(inspector, query, &told_tx).await;
+        drop(told_tx);
+        told
+    };
+    // A client says nothing more, until it goes.
+    let mut nothing = [0; 1];
+    tokio::select! {
+        done = async { tokio::try_join!(writing, telling) } => done.map(drop),
+        _ = read.read(&mut nothing) => Ok(()),
+    }
 }
 
 /// The status of every running session of this user, and the sockets to reach them.
@@ -196,12 +248,51 @@ pub async fn verify(socket: &Path, repair: bool) -> io::Result<Option<Vec<Verifi
     }
 }
 
+/// Has the session behind `socket` send a request again; the id of what comes.
+///
+/// # Errors
+/// It can't be reached or did not answer; the inner error is why it could not be sent.
+pub async fn replay(socket: &Path, outgoing: Outgoing) -> io::Result<Result<u64, ReplayError>> {
+    match ask(socket, Ask::Replay(Box::new(outgoing)), REPLAY).await? {
+        Answer::Replayed(replayed) => Ok(replayed),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Exchanges of the session behind `socket`, as it tells of them.
+pub struct Requests(BufReader<UnixStream>);
+
+impl Requests {
+    /// Asks for them.
+    ///
+    /// # Errors
+    /// It can't be reached.
+    pub async fn ask(socket: &Path, query: Query) -> io::Result<Self> {
+        let mut stream = UnixStream::connect(socket).await?;
+        say(&mut stream, &Ask::Requests(query)).await?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// The next line; none: that was all, or the session has ended.
+    ///
+    /// # Errors
+    /// The session ended in the middle of a line, or said something else.
+    pub async fn next(&mut self) -> io::Result<Option<Told>> {
+        let mut line = String::new();
+        match (&mut self.0).take(MAX_LINE).read_line(&mut line).await {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(serde_json::from_str(&line)?)),
+            // Its process ended with what was still to be said.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 async fn ask(socket: &Path, ask: Ask, limit: Duration) -> io::Result<Answer> {
     let asking = async {
         let mut stream = UnixStream::connect(socket).await?;
-        let mut text = serde_json::to_vec(&ask)?;
-        text.push(b'\n');
-        stream.write_all(&text).await?;
+        say(&mut stream, &ask).await?;
         let mut answer = String::new();
         BufReader::new(stream.take(MAX_LINE)).read_line(&mut answer).await?;
         if answer.is_empty() {

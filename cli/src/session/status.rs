@@ -37,6 +37,14 @@ impl Board {
         self.state.borrow().clone()
     }
 
+    /// One way to the agent, in microseconds: half of the last round trip.
+    pub fn one_way_us(&self) -> Option<u64> {
+        match self.state.borrow().link {
+            Link::Up { round_trip_us } => Some(round_trip_us / 2),
+            Link::Connecting | Link::Lost => None,
+        }
+    }
+
     /// Changes the state; readers see it when they look.
     pub fn change(&self, change: impl FnOnce(&mut Session)) {
         self.state.send_modify(change);

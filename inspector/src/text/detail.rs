@@ -73,7 +73,9 @@ pub(crate) fn answer_line(exchange: &Exchange) -> Line {
             }
         }
         None if exchange.end.is_none() => line = line.and(Role::Dim, "no answer yet"),
-        None if exchange.end == Some(End::Elsewhere) => line = line.and(Role::Dim, "answered elsewhere, unseen"),
+        None if exchange.end == Some(End::Elsewhere) => {
+            line = line.and(Role::Dim, "answered elsewhere, unseen")
+        }
         None => line = line.and(Role::Bad, "no answer"),
     }
     match exchange.end {

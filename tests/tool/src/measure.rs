@@ -2,6 +2,8 @@
 //!
 //! A closed loop: the next exchange begins when the last one has ended, so a slow way is asked less often.
 
+mod http;
+
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -20,8 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Options of `measure`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Of `serve --raw-port`
+    /// Of `serve --raw-port`, or with --http of `serve --port`
     address: String,
+    /// Speak HTTP/1.1
+    #[arg(long)]
+    http: bool,
     /// Bytes each way
     #[arg(long, default_value_t = 128 << 20)]
     bytes: u64,
@@ -39,12 +44,13 @@ pub struct Args {
 pub async fn run(args: Args) -> io::Result<()> {
     let limit = Duration::from_millis(args.milliseconds);
     let address = args.address.as_str();
+    let http = args.http;
     let told = json!({
-        "up": patiently(up(address, args.bytes)).await?,
-        "down": patiently(down(address, args.bytes)).await?,
-        "serial": patiently(exchanges(address, 1, limit, false)).await?,
-        "kept": patiently(exchanges(address, 64, limit, false)).await?,
-        "fresh": patiently(exchanges(address, 16, limit, true)).await?,
+        "up": patiently(up(address, args.bytes, http)).await?,
+        "down": patiently(down(address, args.bytes, http)).await?,
+        "serial": patiently(exchanges(address, 1, limit, false, http)).await?,
+        "kept": patiently(exchanges(address, 64, limit, false, http)).await?,
+        "fresh": patiently(exchanges(address, 16, limit, true, http)).await?,
     });
     crate::say(&told);
     Ok(())
@@ -62,7 +68,13 @@ async fn open(address: &str, manner: &str) -> io::Result<BufReader<TcpStream>> {
 }
 
 /// MB/s, until the service has told what it got.
-async fn up(address: &str, bytes: u64) -> io::Result<f64> {
+async fn up(address: &str, bytes: u64, http: bool) -> io::Result<f64> {
+    if http {
+        let mut kept = http::Kept::open(address).await?;
+        let started = Instant::now();
+        kept.up(bytes).await?;
+        return Ok(rate(bytes, started));
+    }
     let mut stream = open(address, &format!("take {bytes}")).await?;
     let piece = vec![7; PIECE];
     let started = Instant::now();
@@ -81,7 +93,13 @@ async fn up(address: &str, bytes: u64) -> io::Result<f64> {
 }
 
 /// MB/s, until all is there.
-async fn down(address: &str, bytes: u64) -> io::Result<f64> {
+async fn down(address: &str, bytes: u64, http: bool) -> io::Result<f64> {
+    if http {
+        let mut kept = http::Kept::open(address).await?;
+        let started = Instant::now();
+        kept.down(bytes).await?;
+        return Ok(rate(bytes, started));
+    }
     let mut stream = open(address, &format!("source {bytes} 1")).await?;
     let started = Instant::now();
     let mut piece = vec![0; PIECE];
@@ -100,13 +118,21 @@ fn rate(bytes: u64, started: Instant) -> f64 {
     bytes as f64 / started.elapsed().as_secs_f64() / 1e6
 }
 
-async fn exchanges(address: &str, callers: usize, limit: Duration, fresh: bool) -> io::Result<Value> {
+async fn exchanges(
+    address: &str,
+    callers: usize,
+    limit: Duration,
+    fresh: bool,
+    http: bool,
+) -> io::Result<Value> {
     let started = Instant::now();
     let end = started + limit;
     let mut running = JoinSet::new();
     for _ in 0..callers {
         let address = address.to_owned();
-        running.spawn(caller(address, end, fresh));
+        running.spawn(async move {
+            if http { asker(address, end, fresh).await } else { caller(address, end, fresh).await }
+        });
     }
     let mut took = Vec::new();
     while let Some(caller) = running.join_next().await {
@@ -136,6 +162,20 @@ async fn caller(address: String, end: Instant, fresh: bool) -> io::Result<Vec<Du
         };
         stream.get_mut().write_all(&[7; EXCHANGE]).await?;
         stream.read_exact(&mut answer).await?;
+        took.push(started.elapsed());
+    }
+    Ok(took)
+}
+
+async fn asker(address: String, end: Instant, fresh: bool) -> io::Result<Vec<Duration>> {
+    let mut took = Vec::new();
+    let mut kept = if fresh { None } else { Some(http::Kept::open(&address).await?) };
+    while Instant::now() < end {
+        let started = Instant::now();
+        match &mut kept {
+            Some(kept) => kept.exchange().await?,
+            None => http::Kept::open(&address).await?.exchange().await?,
+        }
         took.push(started.elapsed());
     }
     Ok(took)

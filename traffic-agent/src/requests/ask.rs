@@ -44,7 +44,7 @@ pub(super) async fn ask(agent: &Agent, caller: &mut Caller) -> Asked {
     loop {
         if let Some(seat) = agent.desk.choose(started).await {
             caller.asked = Some((seat.session(), Instant::now()));
-            match offer(agent, caller, seat).await {
+            match offer(agent, caller, seat, started).await {
                 Offered::Taken(leg) => {
                     agent.counts.laptop();
                     return Asked::Taken(leg);

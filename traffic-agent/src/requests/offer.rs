@@ -36,12 +36,13 @@ pub(super) enum Offered {
     Gone,
 }
 
-/// Offers the caller's connection, with what is kept of it. When cancelled, the stream is reset.
-pub(super) async fn offer(agent: &Agent, caller: &mut Caller, seat: Seat) -> Offered {
+/// Offers the caller's connection, with what is kept of it; it is asked for since `since`. When cancelled, the stream is
+/// reset.
+pub(super) async fn offer(agent: &Agent, caller: &mut Caller, seat: Seat, since: Instant) -> Offered {
     match seat.place() {
         Place::Laptop(connection) => {
             let connection = connection.clone();
-            offer_to_laptop(&connection, caller, seat).await
+            offer_to_laptop(&connection, caller, seat, since).await
         }
         Place::Process => match time::timeout(DEADLINE, agent.process.dial(caller.port)).await {
             Ok(Ok(tcp)) => {
@@ -57,9 +58,15 @@ pub(super) async fn offer(agent: &Agent, caller: &mut Caller, seat: Seat) -> Off
     }
 }
 
-async fn offer_to_laptop(connection: &Connection, caller: &mut Caller, mut seat: Seat) -> Offered {
+async fn offer_to_laptop(
+    connection: &Connection,
+    caller: &mut Caller,
+    mut seat: Seat,
+    since: Instant,
+) -> Offered {
     let deadline = Instant::now() + DEADLINE;
-    let open = Open::Request { port: caller.port, from: caller.from };
+    let waited = u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX);
+    let open = Open::Request { port: caller.port, from: caller.from, waited };
     let opened = connection.open(&open, Priority::Flow);
     let mut flow = match time::timeout_at(deadline, opened).await {
         Ok(Ok(flow)) => flow,

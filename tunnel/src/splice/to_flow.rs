@@ -40,7 +40,9 @@ pub(super) async fn run(
         };
         room = next_room(room, read);
         let bytes = bytes.freeze();
-        let seen = observer.map(|observer| (observer, bytes.clone()));
+        if let Some(observer) = observer {
+            observer.passed(Way::ToFlow, bytes.clone());
+        }
         tokio::select! {
             biased;
             written = flow.chunk(bytes) => written?,
@@ -49,9 +51,6 @@ pub(super) async fn run(
             () = async { budget.hold(read).evicted().await } => return Err(End::Stalled),
         }
         *passed += read as u64;
-        if let Some((observer, bytes)) = seen {
-            observer.passed(Way::ToFlow, bytes);
-        }
     }
 }
 

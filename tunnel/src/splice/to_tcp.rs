@@ -42,12 +42,11 @@ pub(super) async fn run(
                     continue;
                 };
                 let Some(filled) = pieces.get_mut(..count) else { return Err(End::FlowReset) };
-                let seen = observer.map(|observer| (observer, copies(filled)));
+                if let Some(observer) = observer {
+                    filled.iter().for_each(|piece| observer.passed(Way::ToTcp, piece.clone()));
+                }
                 if waiting.is_empty() {
                     *passed += pass(tcp, filled)? as u64;
-                }
-                if let Some((observer, seen)) = seen {
-                    seen.into_iter().take(count).for_each(|piece| observer.passed(Way::ToTcp, piece));
                 }
                 // Not kept here while the next ones are awaited.
                 filled.iter_mut().for_each(|piece| waiting.push(std::mem::take(piece)));
@@ -60,13 +59,6 @@ pub(super) async fn run(
         observer.ended(Way::ToTcp);
     }
     Ok(())
-}
-
-/// The same bytes, not copied.
-fn copies(pieces: &[Bytes]) -> [Bytes; PIECES] {
-    let mut copies = [const { Bytes::new() }; PIECES];
-    copies.iter_mut().zip(pieces).for_each(|(copy, piece)| copy.clone_from(piece));
-    copies
 }
 
 /// Writes what the socket takes at once; the rest stays in `pieces`.

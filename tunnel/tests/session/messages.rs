@@ -15,7 +15,7 @@ async fn messages_and_bytes_after_them_arrive_apart() {
     let rig = Rig::in_memory().await;
     let mut agent = rig
         .agent
-        .open(&Open::Request { port: 80, from: "[::1]:7".parse().unwrap() }, Priority::Flow)
+        .open(&Open::Request { port: 80, from: "[::1]:7".parse().unwrap(), waited: 0 }, Priority::Flow)
         .await
         .unwrap();
     let (open, mut laptop) = incoming(&rig.laptop).await.header().await.unwrap();
