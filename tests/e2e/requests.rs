@@ -240,9 +240,10 @@ async fn what_is_exported_can_be_run_and_read_by_other_programs(world: World) {
     for seen in ["/headers/plain", "/gzip/x", "/large/300000"] {
         assert!(urls.iter().any(|url| url.ends_with(seen)), "{seen}: {urls:?}");
     }
-    let raw =
-        said(&world, &["requests", "export", &id(&newest(&world, "path=/headers/plain").await), "-f", "raw"])
-            .await;
+    let plain = id(&newest(&world, "path=/headers/plain").await);
+    let file = world.path("plain.http");
+    said(&world, &["requests", "export", &plain, "-f", "raw", "-o", file.to_str().unwrap()]).await;
+    let raw = std::fs::read_to_string(&file).unwrap();
     assert!(raw.starts_with("GET /headers/plain HTTP/1.1\r\n") && raw.ends_with("\r\n\r\n"), "{raw:?}");
     leaves(&world, session).await;
 }

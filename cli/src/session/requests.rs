@@ -8,7 +8,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use inspector::{Direction, Exchange, Route, Timing};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -30,6 +29,8 @@ const DIAL: Duration = Duration::from_millis(1500);
 
 /// So much is looked at of a request that the process does not take.
 const MOST_OF_A_HEAD: usize = 64 << 10;
+/// For so long its first bytes are waited for, which follow the connection closely. The caller does not notice it.
+const HEAD: Duration = Duration::from_millis(5);
 
 /// How requests reach the process.
 #[derive(Clone)]
@@ -121,7 +122,7 @@ impl Requests {
             Ok(tcp) => tcp,
             Err(error) => {
                 self.listening(laptop, false, &error);
-                self.elsewhere(&call, laptop, &mut flow, &error);
+                self.elsewhere(&call, laptop, &mut flow, &error).await;
                 return answer(flow, Reply::Refused(refusal(&error))).await;
             }
         };
@@ -155,12 +156,13 @@ impl Requests {
         first
     }
 
-    /// Records what has come of a request that the process does not take.
-    fn elsewhere(&self, call: &Call, laptop: u16, flow: &mut Flow, error: &std::io::Error) {
+    /// Records a request that the process does not take, as far as it comes at once.
+    async fn elsewhere(&self, call: &Call, laptop: u16, flow: &mut Flow, error: &std::io::Error) {
         if !self.inspector.records() {
             return;
         }
-        let Some(Ok(Some(asked))) = flow.recv.chunk(MOST_OF_A_HEAD).now_or_never() else { return };
+        let asked = time::timeout(HEAD, flow.recv.chunk(MOST_OF_A_HEAD)).await;
+        let Ok(Ok(Some(asked))) = asked else { return };
         let why = unavailable(laptop, error);
         let first = self.first(call, laptop, Duration::ZERO, Route::Originals { why: why.clone() });
         if let Some(tap) = self.inspector.tap(first) {
