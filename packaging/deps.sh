@@ -40,6 +40,8 @@ forbid tunnel "it knows nobody" "devbridge devbridge-traffic-agent devbridge-tui
   -p devbridge-tunnel
 forbid "tunnel without features" "messages and status types only" \
   "tokio* quinn* rustls* ring hickory-*" -p devbridge-tunnel --no-default-features
+forbid inspector "it sees copies of what has passed; it knows neither Kubernetes nor sockets" \
+  "devbridge kube k8s-openapi tokio quinn* rustls* hyper ratatui*" -p devbridge-inspector
 forbid tui "it draws status; it knows neither Kubernetes nor sockets" \
   "devbridge kube k8s-openapi tokio quinn* rustls* hyper" -p devbridge-tui
 forbid traffic-agent "it must stay small; the keeper has its own client (docs/architecture.md)" \

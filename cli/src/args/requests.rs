@@ -18,8 +18,10 @@ pub struct Requests {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// The newest requests of a session
+    #[command(after_long_help = inspector::filter::help())]
     List(List),
     /// Requests as they come
+    #[command(after_long_help = inspector::filter::help())]
     Follow(Follow),
     /// One request and its answer: headers, bodies, where the time went, who answered and why
     Show(Show),

@@ -10,6 +10,9 @@ use super::PIECE;
 /// Longest body that `/large/BYTES` gives.
 const LARGEST: u64 = 64 << 20;
 
+/// Bytes of one request; the service keeps them in memory.
+const POSTED: u64 = 16 << 20;
+
 /// A kept connection.
 pub(super) struct Kept(BufReader<TcpStream>);
 
@@ -20,8 +23,18 @@ impl Kept {
         Ok(Self(BufReader::with_capacity(PIECE, stream)))
     }
 
-    /// Sends so many bytes, and waits for the answer.
+    /// Sends so many bytes, and waits for the answers.
     pub(super) async fn up(&mut self, bytes: u64) -> io::Result<()> {
+        let mut left = bytes;
+        while left > 0 {
+            let part = left.min(POSTED);
+            self.post(part).await?;
+            left -= part;
+        }
+        Ok(())
+    }
+
+    async fn post(&mut self, bytes: u64) -> io::Result<()> {
         let head = format!("POST /up HTTP/1.1\r\nHost: web\r\nContent-Length: {bytes}\r\n\r\n");
         self.0.get_mut().write_all(head.as_bytes()).await?;
         let piece = vec![7; PIECE];
