@@ -25,7 +25,7 @@ async fn what_is_recorded_costs(world: World) {
         sessions.push((name, session));
     }
     let mut figures: Vec<(&str, Vec<Value>)> = sessions.iter().map(|(name, _)| (*name, Vec::new())).collect();
-    let mut ticks = vec![Vec::new(), Vec::new()];
+    let mut ticks = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
         for at in [round % 2, 1 - round % 2] {
             let (name, session) = &sessions[at];

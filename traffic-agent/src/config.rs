@@ -27,7 +27,7 @@ pub const NAMESPACE: &str = "DEVBRIDGE_NAMESPACE";
 pub const KEYS: &str = "DEVBRIDGE_KEYS";
 /// Folder for the laptop's code; not set where none is to run.
 pub const CODE: &str = "DEVBRIDGE_CODE";
-/// Filter of the log, as `tracing-subscriber` reads it.
+/// Filter of the log: levels and targets, as `info,tunnel=debug`.
 pub const LOG: &str = "DEVBRIDGE_LOG";
 
 /// Every variable that is devbridge's own; none of them is part of the target's environment.

@@ -43,7 +43,7 @@ fn unanswered() -> Exchange {
 fn message(headers: &[(&str, &str)], body: &'static [u8]) -> Message {
     Message {
         headers: headers.iter().map(|(name, value)| header(name, value)).collect(),
-        body: Body { size: body.len() as u64, kept: body.into() },
+        body: Body { size: body.len() as u64, kept: body.into(), covered: None },
         trailers: Vec::new(),
     }
 }

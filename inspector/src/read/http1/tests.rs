@@ -16,11 +16,11 @@ fn an_exchange_has_all_that_was_said() {
     let ended = Talk::new().asks(post).answers(answer).ended();
     let [exchange] = &ended[..] else { panic!("{ended:?}") };
     assert_eq!((&*exchange.method, &*exchange.target, &*exchange.host), ("POST", "/a?b", "shop"));
-    assert_eq!(exchange.request.body, Body { size: 2, kept: Bytes::from_static(b"hi") });
+    assert_eq!(exchange.request.body, Body { size: 2, kept: Bytes::from_static(b"hi"), covered: None });
     assert_eq!((exchange.status, exchange.end), (Some(201), Some(End::Complete)));
     let answer = exchange.answer.as_ref().unwrap();
     assert_eq!(answer.header("Set-Cookie").collect::<Vec<_>>(), ["a", "b"]);
-    assert_eq!(answer.body, Body { size: 3, kept: Bytes::from_static(b"yes") });
+    assert_eq!(answer.body, Body { size: 3, kept: Bytes::from_static(b"yes"), covered: None });
 }
 
 #[test]
