@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use inspector::export::{Side as Of, raw};
 use inspector::read::{Clock, Limits, Reader, Side, Sink};
-use inspector::{Body, Direction, Exchange, Header, Route, Version};
+use inspector::{Body, Direction, Exchange, Header, Message, Route, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time;
 
@@ -33,7 +33,8 @@ pub(super) fn bytes(outgoing: &Outgoing, version: Version) -> Result<Bytes, Repl
     exchange.target.clone_from(&outgoing.target);
     exchange.host.clone_from(&outgoing.host);
     exchange.request = outgoing.request.clone();
-    let Body { kept, .. } = &outgoing.request.body;
+    let kept = &outgoing.request.body.kept;
+    exchange.request.body = Body { size: kept.len() as u64, kept: kept.clone(), ..Body::default() };
     let length = kept.len().to_string();
     let headers = &mut exchange.request.headers;
     // The body comes with its head, whatever the server says.
@@ -62,7 +63,7 @@ where
     IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut first = exchange.clone();
-    first.request = Default::default();
+    first.request = Message::default();
     let mut reader = Reader::new(first, Clock::now(), Limits::default());
     let mut told = Answer { inspector, newest: exchange.clone(), ended: false };
     reader.feed(Side::Asker, bytes, Instant::now(), &mut told);
@@ -137,8 +138,6 @@ impl Sink for Answer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use inspector::Message;
-
     use super::*;
     use crate::session::inspect::replay::To;
 
