@@ -44,7 +44,7 @@ pub enum Command {
     /// See, replay, compare and export the requests of a session
     #[command(after_help = "Examples:\n  \
         devbridge requests list 'status>=500'              those that failed\n  \
-        devbridge requests follow path~^/api !method=GET\n  \
+        devbridge requests follow 'path~^/api !method=GET'  as they come\n  \
         devbridge requests show 12                         headers, bodies, timing, and why it came here\n  \
         devbridge requests replay 12                       again, to the process\n  \
         devbridge requests diff 12 13                      what changed")]

@@ -145,7 +145,8 @@ impl Requests {
     /// How the exchanges of a connection begin.
     fn first(&self, call: &Call, laptop: u16, connected: Duration, route: Route) -> Exchange {
         let mut first = begins(Direction::Requests, call.port, route);
-        first.from = Some(call.from);
+        // Of a listener for both families, IPv4 comes in IPv6's clothes.
+        first.from = Some(SocketAddr::new(call.from.ip().to_canonical(), call.from.port()));
         first.to = Some(address(laptop));
         first.timing = Timing {
             queue_us: Some(call.waited.into()),

@@ -99,7 +99,8 @@ fn facts(lines: &mut Vec<Line>, exchange: &Exchange, zone: &TimeZone) {
     if let Some(timing) = timing(exchange) {
         fact("timing", timing);
     }
-    let caller = exchange.from.map(|from| from.to_string()).unwrap_or_else(|| "?".into());
+    let unknown = if exchange.replay_of.is_some() { "devbridge" } else { "?" };
+    let caller = exchange.from.map(|from| from.to_string()).unwrap_or_else(|| unknown.into());
     let asked = exchange.to.map(|to| format!(" to {to}")).unwrap_or_default();
     match exchange.direction {
         Direction::Requests => fact("from", format!("{caller}, port {}{asked}", exchange.port)),

@@ -32,6 +32,7 @@ pub fn row(exchange: &Exchange, zone: &TimeZone) -> Row {
     let latency = exchange.timing.total_us.or(exchange.timing.answer_us).map(numbers::duration);
     let size = exchange.answer.as_ref().map(|answer| numbers::short_size(answer.body.size));
     let from = match (exchange.direction, exchange.from) {
+        _ if exchange.replay_of.is_some() => "replay".into(),
         (Direction::Outbound, _) => "laptop".into(),
         (Direction::Requests, from) => from.map(|from| from.ip().to_string()).unwrap_or_default(),
     };
