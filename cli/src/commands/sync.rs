@@ -6,7 +6,7 @@ mod verify;
 use ignore::gitignore::GitignoreBuilder;
 
 use super::swap::{self, Plan, Work};
-use crate::args::{Pods, Sync, SyncAbout, SyncRun};
+use crate::args::sync::{Pods, Sync, SyncAbout, SyncRun};
 use crate::error::{Exit, Failure};
 use crate::memory;
 use crate::output::Output;

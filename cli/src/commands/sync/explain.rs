@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::args::{Explain, Format};
+use crate::args::Format;
+use crate::args::sync::Explain;
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::watch::rules::{Rules, Verdict};

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::args::{Format, Verify};
+use crate::args::Format;
+use crate::args::sync::Verify;
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::socket;
