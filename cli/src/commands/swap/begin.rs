@@ -68,4 +68,7 @@ pub(super) fn ready(context: &Context) {
         None => "connections that callers already have stay with the originals; new ones come here",
         Some(_) => "connections that callers already have stay with the originals; new ones go to this code",
     });
+    if context.inspector.records() {
+        context.output.say("what passes: devbridge requests follow");
+    }
 }
