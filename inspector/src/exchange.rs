@@ -235,6 +235,31 @@ pub enum Kind {
 }
 
 impl Exchange {
+    /// One of which nothing more is known.
+    pub fn new(started: Timestamp, direction: Direction, port: u16, route: Route) -> Self {
+        Self {
+            id: 0,
+            started,
+            direction,
+            from: None,
+            to: None,
+            port,
+            version: Version::Http11,
+            method: String::new(),
+            target: String::new(),
+            host: String::new(),
+            request: Message::default(),
+            status: None,
+            answer: None,
+            route,
+            timing: Timing::default(),
+            end: None,
+            messages: None,
+            trace: None,
+            replay_of: None,
+        }
+    }
+
     /// The path, without the query.
     pub fn path(&self) -> &str {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
@@ -272,26 +297,19 @@ pub(crate) mod fixture {
 
     /// A `GET` that was answered with 200 and nothing.
     pub(crate) fn get(target: &str) -> Exchange {
+        let route = Route::Laptop { why: "127.0.0.1:3000 accepted it".into() };
         Exchange {
             id: 1,
-            started: Timestamp::UNIX_EPOCH,
-            direction: Direction::Requests,
             from: Some(([10, 0, 0, 1], 4711).into()),
             to: Some(([127, 0, 0, 1], 3000).into()),
-            port: 80,
-            version: Version::Http11,
             method: "GET".into(),
             target: target.into(),
             host: "web".into(),
-            request: Message::default(),
             status: Some(200),
             answer: Some(Message::default()),
-            route: Route::Laptop { why: "127.0.0.1:3000 accepted it".into() },
             timing: Timing { total_us: Some(12_000), ..Timing::default() },
             end: Some(End::Complete),
-            messages: None,
-            trace: None,
-            replay_of: None,
+            ..Exchange::new(Timestamp::UNIX_EPOCH, Direction::Requests, 80, route)
         }
     }
 }

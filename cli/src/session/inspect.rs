@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use inspector::ring::{Ring, Room};
-use inspector::{Direction, Exchange, Message, Route, Timing, Version};
+use inspector::{Direction, Exchange, Route};
 use tokio::sync::watch;
 
 mod queue;
@@ -34,27 +34,7 @@ const GATHER: Duration = Duration::from_millis(20);
 
 /// How the exchanges of a connection begin.
 pub fn begins(direction: Direction, port: u16, route: Route) -> Exchange {
-    Exchange {
-        id: 0,
-        started: jiff::Timestamp::now(),
-        direction,
-        from: None,
-        to: None,
-        port,
-        version: Version::Http11,
-        method: String::new(),
-        target: String::new(),
-        host: String::new(),
-        request: Message::default(),
-        status: None,
-        answer: None,
-        route,
-        timing: Timing::default(),
-        end: None,
-        messages: None,
-        trace: None,
-        replay_of: None,
-    }
+    Exchange::new(jiff::Timestamp::now(), direction, port, route)
 }
 
 /// Cheap to clone.

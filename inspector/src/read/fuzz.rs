@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 use super::{Clock, Limits, Reader, Side, Sink};
-use crate::{Direction, End, Exchange, Message, Route, Timing, Version};
+use crate::{Direction, End, Exchange, Route};
 
 /// Limits that a few hundred bytes reach.
 const TIGHT: Limits = Limits { body: 16, headers: 300, open: 3, kept: 1400 };
@@ -64,27 +64,8 @@ impl Log {
 
 /// What an exchange has before anything of it is known.
 pub(super) fn template() -> Exchange {
-    Exchange {
-        id: 0,
-        started: Timestamp::UNIX_EPOCH,
-        direction: Direction::Requests,
-        from: None,
-        to: None,
-        port: 80,
-        version: Version::Http11,
-        method: String::new(),
-        target: String::new(),
-        host: String::new(),
-        request: Message::default(),
-        status: None,
-        answer: None,
-        route: Route::Laptop { why: String::new() },
-        timing: Timing::default(),
-        end: None,
-        messages: None,
-        trace: None,
-        replay_of: None,
-    }
+    let route = Route::Laptop { why: String::new() };
+    Exchange::new(Timestamp::UNIX_EPOCH, Direction::Requests, 80, route)
 }
 
 /// A conversation: each piece begins with a byte that says who speaks (lowest bit) and how many bytes follow; of none: that
