@@ -29,8 +29,9 @@ const DIAL: Duration = Duration::from_millis(1500);
 
 /// So much is looked at of a request that the process does not take.
 const MOST_OF_A_HEAD: usize = 64 << 10;
-/// For so long its first bytes are waited for, which follow the connection closely. The caller does not notice it.
-const HEAD: Duration = Duration::from_millis(5);
+/// For so long its first bytes are waited for, which follow the connection closely; whoever waits for the server to speak
+/// first waits so much longer for an original. One that comes later is not recorded.
+const HEAD: Duration = Duration::from_millis(20);
 
 /// How requests reach the process.
 #[derive(Clone)]
