@@ -8,7 +8,7 @@
 //! have `or` between them in one: `a b or c` is `a` and `b`, or else `c`. `!` before a term negates it. Nothing else binds, so
 //! there are no parentheses.
 //!
-//! A term is a field, an operator and a value, with no space between them; [`fields`] lists them.
+//! A term is a field, an operator and a value, with no space between them; [`fields()`] lists them.
 //!
 //! - `=` is the whole value, in which `*` is anything; `~` searches for a regular expression (of the crate `regex`). Some fields
 //!   ignore the case of letters, with both. Numbers, durations and sizes also know `>`, `>=`, `<` and `<=`.

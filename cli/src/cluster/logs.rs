@@ -239,6 +239,10 @@ impl Reader {
             if let Ok(stream) = self.pods.log_stream(&self.source.pod, &self.params).await {
                 let mut stream = Stream::new(Source::clone(&self.source), Box::pin(stream));
                 while let Some(line) = stream.next().await.take() {
+                    // Only a log that is asked for again has them.
+                    if self.params.since_time.is_some() && known.is_before(&line) {
+                        continue;
+                    }
                     let wanted = known.add(&line) && self.wanted.takes(&self.source, &line);
                     if wanted && self.lines.send((Arc::clone(&self.source), line)).await.is_err() {
                         return;

@@ -36,12 +36,15 @@ impl Seen {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     recent: BTreeSet<(Timestamp, u64)>,
+    /// Of the first line that was read: what is older was not asked for.
+    first: Option<Timestamp>,
 }
 
 impl Known {
     /// Whether `line` was not known; it is now. Lines without a time are always new.
     pub(super) fn add(&mut self, line: &Line) -> bool {
         let Some(time) = line.time else { return true };
+        self.first.get_or_insert(time);
         let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(&line.text);
         let new = self.recent.insert((time, hash));
         while self.recent.len() > MOST
@@ -50,6 +53,11 @@ impl Known {
             self.recent.pop_first();
         }
         new
+    }
+
+    /// Whether `line` is older than what was asked for at first; a log that is asked for again begins with such lines.
+    pub(super) fn is_before(&self, line: &Line) -> bool {
+        line.time.is_some_and(|time| self.first.is_some_and(|first| time < first))
     }
 
     /// From when on all that was read is remembered, in whole seconds, as the API server counts. None: nothing was read.
@@ -75,6 +83,14 @@ mod tests {
         let lines = [line("05.9", "stderr"), line("05.8", "stdout"), line("05.8", "another")];
         assert!(lines.iter().all(|line| known.add(line)));
         assert!(!lines.iter().any(|line| known.add(line)));
+    }
+
+    #[test]
+    fn what_was_left_out_at_first_is_left_out_later() {
+        let mut known = Known::default();
+        assert!(!known.is_before(&line("04.0", "any")));
+        assert!(known.add(&line("05.0", "first of the last three")));
+        assert!(known.is_before(&line("04.9", "older")) && !known.is_before(&line("05.1", "newer")));
     }
 
     #[test]
