@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::Unavailable;
 
+mod told;
+
+pub use told::{Event, Level, Name, Network, News, Peer, Said, Save};
+
 /// Names the shape of the JSON; changes only with a new number.
 pub const API_VERSION: &str = "devbridge.dev/v1";
 
