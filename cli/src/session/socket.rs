@@ -1,12 +1,12 @@
 //! The control socket of a session: how `status` and `leave` in other terminals reach it.
 //!
 //! One Unix socket (0600) per session in a directory of this user's own. A client sends one line, the session
-//! answers with one, or with many where exchanges are asked for. There is no daemon: a session's socket ends with its process, and one whose process was
-//! killed is removed by whoever looks next.
+//! answers with one, or with many where exchanges are asked for (`client` is the other end). There is no daemon: a
+//! session's socket ends with its process, and one whose process was killed is removed by whoever looks next.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +18,13 @@ use tokio::time;
 use tunnel::status::Session;
 use tunnel::tasks::Tasks;
 
+mod client;
+
+pub use client::{Requests, leave, replay, sessions, verify};
+
 use super::inspect::Inspector;
 use super::inspect::replay::{Outgoing, ReplayError};
-use super::inspect::told::{self, Query, Told};
+use super::inspect::told::{self, Query};
 use super::status::Board;
 use super::sync::{Sync, Verified};
 
@@ -28,14 +32,6 @@ use super::sync::{Sync, Verified};
 const MAX_LINE: u64 = 1 << 20;
 /// A client that says nothing is not kept.
 const REQUEST: Duration = Duration::from_secs(5);
-/// Leaving waits for open requests and the process.
-const LEAVE: Duration = Duration::from_secs(60);
-
-/// Everything is read again in the pods.
-const VERIFY: Duration = Duration::from_secs(600);
-
-/// Connecting, and as long again for the answer.
-const REPLAY: Duration = Duration::from_secs(150);
 /// Exchanges that wait for a client to read them.
 const TOLD: usize = 16;
 
@@ -52,7 +48,7 @@ pub enum Ask {
         /// Send again what differs.
         repair: bool,
     },
-    /// To tell of requests; answered by lines of [`Told`].
+    /// To tell of requests; answered by lines of [`told::Told`].
     Requests(Query),
     /// To send a request again.
     Replay(Box<Outgoing>),
@@ -200,107 +196,6 @@ async fn tell(stream: UnixStream, inspector: &Inspector, query: &Query) -> io::R
         done = async { tokio::try_join!(writing, telling) } => done.map(drop),
         _ = read.read(&mut nothing) => Ok(()),
     }
-}
-
-/// The status of every running session of this user, and the sockets to reach them.
-///
-/// # Errors
-/// The directory is not this user's own.
-pub async fn sessions() -> io::Result<Vec<(Session, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder()?)? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "sock") {
-            continue;
-        }
-        match ask(&path, Ask::Status, REQUEST).await {
-            Ok(Answer::Status(session)) => found.push((*session, path)),
-            // Its process was killed: nobody listens any more.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                let _ = std::fs::remove_file(&path);
-            }
-            _ => {}
-        }
-    }
-    found.sort_by(|(a, _), (b, _)| a.since.cmp(&b.since));
-    Ok(found)
-}
-
-/// Has the session behind `socket` leave, and waits until it has.
-///
-/// # Errors
-/// It can't be reached or did not answer; the inner error is what it could not undo.
-pub async fn leave(socket: &Path) -> io::Result<Result<(), String>> {
-    match ask(socket, Ask::Leave, LEAVE).await? {
-        Answer::Left(left) => Ok(left),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
-/// Has the session behind `socket` compare its pods with the laptop; none: its code does not run in pods.
-///
-/// # Errors
-/// It can't be reached or did not answer.
-pub async fn verify(socket: &Path, repair: bool) -> io::Result<Option<Vec<Verified>>> {
-    match ask(socket, Ask::Verify { repair }, VERIFY).await? {
-        Answer::Verified(verified) => Ok(verified),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
-/// Has the session behind `socket` send a request again; the id of what comes.
-///
-/// # Errors
-/// It can't be reached or did not answer; the inner error is why it could not be sent.
-pub async fn replay(socket: &Path, outgoing: Outgoing) -> io::Result<Result<u64, ReplayError>> {
-    match ask(socket, Ask::Replay(Box::new(outgoing)), REPLAY).await? {
-        Answer::Replayed(replayed) => Ok(replayed),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
-/// Exchanges of the session behind `socket`, as it tells of them.
-pub struct Requests(BufReader<UnixStream>);
-
-impl Requests {
-    /// Asks for them.
-    ///
-    /// # Errors
-    /// It can't be reached.
-    pub async fn ask(socket: &Path, query: Query) -> io::Result<Self> {
-        let mut stream = UnixStream::connect(socket).await?;
-        say(&mut stream, &Ask::Requests(query)).await?;
-        Ok(Self(BufReader::new(stream)))
-    }
-
-    /// The next line; none: that was all, or the session has ended.
-    ///
-    /// # Errors
-    /// The session ended in the middle of a line, or said something else.
-    pub async fn next(&mut self) -> io::Result<Option<Told>> {
-        let mut line = String::new();
-        match (&mut self.0).take(MAX_LINE).read_line(&mut line).await {
-            Ok(0) => Ok(None),
-            Ok(_) => Ok(Some(serde_json::from_str(&line)?)),
-            // Its process ended with what was still to be said.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-async fn ask(socket: &Path, ask: Ask, limit: Duration) -> io::Result<Answer> {
-    let asking = async {
-        let mut stream = UnixStream::connect(socket).await?;
-        say(&mut stream, &ask).await?;
-        let mut answer = String::new();
-        BufReader::new(stream.take(MAX_LINE)).read_line(&mut answer).await?;
-        if answer.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(serde_json::from_str(&answer)?)
-    };
-    time::timeout(limit, asking).await?
 }
 
 /// `$XDG_RUNTIME_DIR/devbridge`, else `/tmp/devbridge-UID`; made if missing, 0700, this user's own.
