@@ -4,7 +4,7 @@
 //! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
 //! originals are, [`reach`] finds the way to the agent, [`seat`] is the session's place there, [`expose`] shows the
 //! process's ports on the laptop, [`reload`] starts it anew when its files change ([`saves`]), [`mod@sync`] runs
-//! it in the cluster instead, [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
+//! it in the cluster instead, [`journal`] remembers what was done and met, [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
 //! [`mod@leave`] put them together and take them apart; [`follow`] keeps them together while agents and Services come
 //! and go, and [`mod@over`] tells when nothing is left to keep.
 
@@ -16,6 +16,7 @@ pub mod env;
 pub mod expose;
 pub mod follow;
 pub mod inspect;
+pub mod journal;
 pub mod keep;
 pub mod lead;
 pub mod leave;
