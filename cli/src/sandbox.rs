@@ -26,6 +26,7 @@ mod listening;
 mod netlink;
 mod network;
 mod process;
+mod pty;
 mod redirect;
 mod refused;
 mod supervise;
@@ -45,6 +46,7 @@ pub use control::Exit;
 pub use dialer::Dialer;
 pub use inside::inside;
 pub use process::{Process, Starter};
+pub use pty::Terminal;
 pub use refused::{SandboxError, Step};
 
 /// This program, also when its file was replaced since it was started.
@@ -93,7 +95,27 @@ impl Sandbox {
 
     /// As [`Sandbox::start`], with another devbridge executable as supervisor.
     pub async fn start_by(executable: &Path, plan: Plan) -> Result<Self, SandboxError> {
-        let link::Started { link, sockets, pid } = link::start(executable, plan).await?;
+        Self::begin(executable, plan, None).await
+    }
+
+    /// As [`Sandbox::start`], with a terminal of its own as stdin, stdout and stderr of whatever runs in the sandbox, also when
+    /// it is started anew.
+    ///
+    /// # Errors
+    ///
+    /// As there, or there are no terminals left.
+    pub async fn start_captured(plan: Plan) -> Result<(Self, Terminal), SandboxError> {
+        Self::start_captured_by(Path::new(OWN_EXECUTABLE), plan).await
+    }
+
+    /// As [`Sandbox::start_captured`], with another devbridge executable as supervisor.
+    pub async fn start_captured_by(executable: &Path, plan: Plan) -> Result<(Self, Terminal), SandboxError> {
+        let (terminal, there) = Terminal::open().map_err(SandboxError::Supervisor)?;
+        Ok((Self::begin(executable, plan, Some(there)).await?, terminal))
+    }
+
+    async fn begin(executable: &Path, plan: Plan, terminal: Option<OwnedFd>) -> Result<Self, SandboxError> {
+        let link::Started { link, sockets, pid } = link::start(executable, plan, terminal).await?;
         let stock = dialer::Stock::new();
         let (tcp, dns) = captured(sockets).map_err(SandboxError::Supervisor)?;
         let dialer = Dialer::new(stock.clone(), tcp.has_ipv6());

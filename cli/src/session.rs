@@ -27,6 +27,7 @@ pub mod process;
 pub mod reach;
 pub mod reload;
 pub mod requests;
+pub mod said;
 pub mod saves;
 pub mod seat;
 pub mod serve;

@@ -31,6 +31,7 @@ pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
             takeover: args.takeover,
             pause_gitops: args.pause_gitops,
             record: !args.no_record,
+            capture: false,
             work: Work::Laptop { command: args.command, reload },
         })
     };

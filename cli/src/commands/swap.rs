@@ -71,6 +71,8 @@ pub(super) struct Plan {
     pub(super) pause_gitops: bool,
     /// Whether requests are kept for `devbridge requests`.
     pub(super) record: bool,
+    /// Whether what the process writes is kept for who follows the session; it has a terminal of its own then.
+    pub(super) capture: bool,
     /// Whose requests are served, and by what.
     pub(super) work: Work,
 }
@@ -192,6 +194,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
     let wanted = Wanted {
         command,
         reload,
+        capture: args.capture,
         sync,
         ports: Arc::new(ports.iter().map(|port| (port.container, port.laptop)).collect()),
         wait: args.wait,

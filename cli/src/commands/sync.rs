@@ -62,6 +62,7 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         takeover: args.takeover,
         pause_gitops: args.pause_gitops,
         record: false,
+        capture: false,
         work: Work::Pod(Box::new(order)),
     })
 }

@@ -68,33 +68,49 @@ pub(super) struct Ends {
     pub(super) orders: mpsc::Receiver<Order>,
 }
 
-/// Runs `executable` as supervisor and waits until the command runs. Cancelled, it leaves nothing.
-pub(super) async fn start(executable: &Path, plan: Plan) -> Result<Started, SandboxError> {
+/// Runs `executable` as supervisor, on `terminal` or on this process's own, and waits until the command runs. Cancelled, it
+/// leaves nothing.
+pub(super) async fn start(
+    executable: &Path,
+    plan: Plan,
+    terminal: Option<OwnedFd>,
+) -> Result<Started, SandboxError> {
     // The kernel's "not found" for the directory would be taken for the program's.
     if !plan.cwd.is_dir() {
         return Err(SandboxError::Directory(plan.cwd));
     }
     let program = plan.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut link = launch(executable, plan).await.map_err(SandboxError::Supervisor)?;
+    let mut link = launch(executable, plan, terminal).await.map_err(SandboxError::Supervisor)?;
     let started = tokio::time::timeout(START, link.greet(program));
     let (sockets, pid) = started.await.map_err(|late| SandboxError::Supervisor(late.into()))??;
     Ok(Started { link, sockets, pid })
 }
 
-async fn launch(executable: &Path, plan: Plan) -> io::Result<Link> {
+async fn launch(executable: &Path, plan: Plan, terminal: Option<OwnedFd>) -> io::Result<Link> {
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
     let ours = std::os::unix::net::UnixDatagram::from(ours);
     ours.set_nonblocking(true)?;
     let socket = Socket(UnixDatagram::from_std(ours)?);
     let mut command = Command::new(executable);
     command.arg0("devbridge").arg("__sandbox").arg(theirs.as_raw_fd().to_string());
-    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    let [stdin, stdout, stderr] = standard(terminal)?;
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
     kernel::inherit(&mut command, theirs.as_raw_fd());
     let supervisor = command.spawn()?;
+    // With it our copies of the terminal: only what runs inside keeps that open.
+    drop(command);
     drop(theirs);
     let plan = control::seal(plan)?;
     socket.send(&Order::Start, &[plan.as_raw_fd()]).await?;
     Ok(Link { socket, supervisor, namespace: None })
+}
+
+/// Standard input, output and error.
+fn standard(terminal: Option<OwnedFd>) -> io::Result<[Stdio; 3]> {
+    let Some(terminal) = terminal else {
+        return Ok([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()]);
+    };
+    Ok([terminal.try_clone()?.into(), terminal.try_clone()?.into(), terminal.into()])
 }
 
 impl Link {

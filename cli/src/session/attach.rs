@@ -41,6 +41,8 @@ pub struct Wanted {
     pub ports: Arc<BTreeMap<u16, u16>>,
     /// Starts the process anew when its files change.
     pub reload: Option<Arc<Reload>>,
+    /// The process writes on a terminal of its own, and what it writes goes into the journal, too.
+    pub capture: bool,
     /// Runs the code in the agent's pod, instead of a process on the laptop.
     pub sync: Option<Arc<Sync>>,
     /// How long to wait for the process to listen.

@@ -7,9 +7,10 @@ use tunnel::message::Env;
 
 use super::outbound::LAPTOP;
 use crate::error::{Exit, Failure, chain};
-use crate::sandbox::{Plan, Sandbox, SandboxError};
+use crate::sandbox::{Plan, Sandbox, SandboxError, Terminal};
 
-/// Starts `command`; `env` is the pod's, `all` the whole environment of the process.
+/// Starts `command`; `env` is the pod's, `all` the whole environment of the process. With `capture` what it writes comes out of
+/// the terminal.
 ///
 /// # Errors
 /// The system does not allow a sandbox, or the command is not there.
@@ -17,11 +18,16 @@ pub async fn start(
     command: Vec<OsString>,
     env: &Env,
     all: Vec<(OsString, OsString)>,
-) -> Result<Sandbox, Failure> {
+    capture: bool,
+) -> Result<(Sandbox, Option<Terminal>), Failure> {
     let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let plan =
         Plan { command, env: all, cwd, resolv_conf: env.resolv_conf.clone(), hosts: hosts(&env.hosts) };
-    Sandbox::start(plan).await.map_err(failure)
+    if capture {
+        let (sandbox, terminal) = Sandbox::start_captured(plan).await.map_err(failure)?;
+        return Ok((sandbox, Some(terminal)));
+    }
+    Ok((Sandbox::start(plan).await.map_err(failure)?, None))
 }
 
 /// The pod's hosts, then this laptop's own name, and its name as seen from the sandbox.

@@ -15,7 +15,7 @@ use super::inspect::replay::Ways;
 use super::reload::Live;
 use super::requests::{Requests, Way};
 use super::sync::Sync;
-use super::{Context, dns, env, expose, outbound, process};
+use super::{Context, dns, env, expose, outbound, process, said};
 use crate::error::{Exit, Failure};
 use crate::sandbox::{self, Sandbox};
 
@@ -132,8 +132,12 @@ async fn run_process(
         return Ok((Way::Laptop, None));
     }
     let step = context.output.step("process", "starting the process");
-    let started = process::start(wanted.command.clone(), pod_env, all).await?;
-    let Sandbox { process, dialer, tcp, dns } = started;
+    let started = process::start(wanted.command.clone(), pod_env, all, wanted.capture).await?;
+    let (Sandbox { process, dialer, tcp, dns }, terminal) = started;
+    if let Some(terminal) = terminal {
+        // Ends with the sandbox, once the last words are read.
+        tasks.spawn(said::run(terminal, context.output.clone()));
+    }
     let board = &context.board;
     board.process(ProcessState::Running { pid: process.pid() });
     tasks.spawn_until_stopped(outbound::run(tcp, current.clone(), board.clone(), context.inspector.clone()));
