@@ -20,6 +20,7 @@ pub mod journal;
 pub mod keep;
 pub mod lead;
 pub mod leave;
+pub mod network;
 pub mod originals;
 pub mod outbound;
 pub mod over;

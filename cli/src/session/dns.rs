@@ -2,7 +2,7 @@
 //! that record types, EDNS and search lists work as in the pod.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
@@ -12,6 +12,7 @@ use tunnel::message::Open;
 use tunnel::tasks::Tasks;
 
 use super::current::Current;
+use super::network::Contacts;
 use super::status::Board;
 use crate::sandbox;
 
@@ -21,20 +22,25 @@ const MAX_QUESTIONS: usize = 1024;
 const ANSWER: Duration = Duration::from_secs(8);
 
 /// Answers questions until the sandbox ends.
-pub async fn run(captured: sandbox::CapturedDns, current: Current, board: Board) {
+pub async fn run(captured: sandbox::CapturedDns, current: Current, board: Board, contacts: Contacts) {
     let captured = Arc::new(captured);
     let questions = Tasks::default();
     let limit = Arc::new(Semaphore::new(MAX_QUESTIONS));
     while let Ok((question, asker)) = captured.recv().await {
         let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
-        let (captured, current, board) = (captured.clone(), current.clone(), board.clone());
+        let (captured, current) = (captured.clone(), current.clone());
+        let (board, contacts) = (board.clone(), contacts.clone());
         questions.spawn_until_stopped(async move {
+            let asked = Instant::now();
             let answer = time::timeout(ANSWER, ask(current, &question)).await;
-            let answered = matches!(answer, Ok(Ok(_)));
-            if let Ok(Ok(bytes)) = answer {
+            let took = asked.elapsed();
+            let answer = answer.ok().and_then(Result::ok);
+            let answered = answer.is_some();
+            if let Some(bytes) = &answer {
                 // The process may have stopped waiting.
-                let _ = captured.reply(asker, &bytes).await;
+                let _ = captured.reply(asker, bytes).await;
             }
+            contacts.asked(&question, answer.as_deref(), took);
             board.change(|session| {
                 session.dns.answered += u64::from(answered);
                 session.dns.failed += u64::from(!answered);

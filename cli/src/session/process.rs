@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tunnel::message::Env;
 
-use super::outbound::LAPTOP;
+use super::outbound::{LAPTOP, LAPTOP_NAME};
 use crate::error::{Exit, Failure, chain};
 use crate::sandbox::{Plan, Sandbox, SandboxError, Terminal};
 
@@ -40,7 +40,7 @@ fn hosts(pod: &[u8]) -> Vec<u8> {
     if !name.is_empty() {
         hosts.extend_from_slice(format!("127.0.1.1 {}\n", name.to_string_lossy()).as_bytes());
     }
-    hosts.extend_from_slice(format!("{LAPTOP} host.devbridge.internal\n").as_bytes());
+    hosts.extend_from_slice(format!("{LAPTOP} {LAPTOP_NAME}\n").as_bytes());
     hosts
 }
 

@@ -12,6 +12,7 @@ use super::attach::{Ended, Wanted};
 use super::current::Current;
 use super::inspect::Inspector;
 use super::inspect::replay::Ways;
+use super::network::Contacts;
 use super::reload::Live;
 use super::requests::{Requests, Way};
 use super::sync::Sync;
@@ -140,8 +141,11 @@ async fn run_process(
     }
     let board = &context.board;
     board.process(ProcessState::Running { pid: process.pid() });
-    tasks.spawn_until_stopped(outbound::run(tcp, current.clone(), board.clone(), context.inspector.clone()));
-    tasks.spawn_until_stopped(dns::run(dns, current.clone(), board.clone()));
+    let contacts = Contacts::default();
+    tasks.spawn_until_stopped(contacts.clone().publish(context.output.journal().clone()));
+    let seen = outbound::Seen { board: board.clone(), inspector: context.inspector.clone(), contacts };
+    tasks.spawn_until_stopped(dns::run(dns, current.clone(), board.clone(), seen.contacts.clone()));
+    tasks.spawn_until_stopped(outbound::run(tcp, current.clone(), seen));
     tasks.spawn_until_stopped(expose::run(process.listening(), dialer.clone(), context.output.clone()));
     step.done(&format!("process {} started", process.pid()));
     Ok((Way::Sandbox(dialer), Some(process)))
