@@ -177,6 +177,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
 
     let mut first = status(&cluster, &target, &id, &ports, args.unavailable);
     first.sync = synced;
+    output.journal().begin();
     let board = Board::new(first, output.clone());
     let context = Context {
         cluster: cluster.clone(),

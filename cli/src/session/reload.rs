@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 use tunnel::message::{MAX_OPEN, Open, Reply};
-use tunnel::status::{Process, Serving};
+use tunnel::status::{Process, Save, Serving};
 use tunnel::tasks::Tasks;
 use tunnel::{Flow, Priority};
 
 use super::current::Current;
+use super::journal::{self, now_ms};
 use super::requests::Way;
 use super::saves::{Saves, files, names};
 use super::status::Board;
@@ -66,6 +67,8 @@ impl Reload {
         // Dropped with the next start.
         let mut _opening = Tasks::default();
         let mut ended = false;
+        // Counts restarts.
+        let mut generation = 0;
         loop {
             let changes = tokio::select! {
                 changes = self.saves.next(&live.output) => changes,
@@ -90,11 +93,23 @@ impl Reload {
             }
             live.output.state(&format!("{} changed", names(&fresh)));
             merge(&mut pending, changes.into_iter().filter(|(path, _)| fresh.contains(path)).collect());
+            let (next, all) = (generation + 1, files(&pending));
+            let save = Save {
+                generation: next,
+                at_ms: now_ms(),
+                what: names(&all),
+                files: all.len() as u64,
+                ..Save::default()
+            };
+            live.saves(|saves| saves.noticed(save, saved));
             if let Err(why) = self.saves.commands(&mut pending, &live.output).await {
+                live.saves(|saves| saves.failed(next, &why));
                 live.output.state(&format!("{why}; the process goes on as it was"));
                 continue;
             }
             pending.clear();
+            generation = next;
+            live.saves(|saves| saves.restarts(generation));
             started = Instant::now();
             _opening = live.restart(self.grace, saved, &mut served).await;
             ended = false;
@@ -105,10 +120,16 @@ impl Reload {
 impl Live {
     fn ended(&self, exit: Exit) {
         let code = exit.code();
+        self.saves(|saves| saves.does_not_listen(&format!("the process ended with {code}")));
         self.board.process(Process::Exited { code: i32::from(code) });
         self.board.serving(Serving::Originals {
             why: format!("the process ended with {code} and starts again with the next save"),
         });
+    }
+
+    /// Notes how far what was saved has come.
+    fn saves(&self, change: impl FnOnce(&mut journal::Saves)) {
+        self.output.journal().saves(change);
     }
 
     /// Ends the process and starts it; the tasks let requests come when it listens on the ports that it served before.
@@ -131,6 +152,12 @@ impl Live {
                         _ = starter.ended() => return,
                     };
                     drop(paused);
+                    output.journal().saves(|saves| match listens {
+                        true => saves.listens(),
+                        false => {
+                            saves.does_not_listen(&format!("it does not listen after {} s", LISTEN.as_secs()))
+                        }
+                    });
                     if listens {
                         board.serving(Serving::Laptop);
                         output.state(&format!(

@@ -22,6 +22,7 @@ mod others;
 mod outlet;
 mod pod;
 mod pull;
+mod refusals;
 mod removals;
 mod runner;
 mod said;
@@ -47,6 +48,7 @@ use self::pull::Pulling;
 pub use self::scope::{Patterns, Pulls};
 pub use self::verify::{Difference, Verified, What};
 use super::Context;
+use super::journal::now_ms;
 use super::saves::{self, Saves};
 use crate::cluster::agent_pod::Code;
 use crate::cluster::logs::{self, Wanted, Whose};
@@ -178,10 +180,22 @@ impl Sync {
             if !fresh.is_empty() {
                 output.state(&format!("{} changed", saves::names(&fresh)));
             }
+            let (next, all) = (self.local().generation + 1, saves::files(&pending));
+            if !all.is_empty() {
+                let save = status::Save {
+                    generation: next,
+                    at_ms: now_ms(),
+                    what: saves::names(&all),
+                    files: all.len() as u64,
+                    ..status::Save::default()
+                };
+                output.journal().saves(|saves| saves.noticed(save, saved));
+            }
             // Also for what a command failed before: it is to succeed before anything of it is sent.
-            if !saves::files(&pending).is_empty()
+            if !all.is_empty()
                 && let Err(why) = saves.commands(&mut pending, output).await
             {
+                output.journal().saves(|saves| saves.failed(next, &why));
                 output.state(&format!("{why}; nothing was synced"));
                 continue;
             }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 use tunnel::status::{Process, Serving, SyncedPod};
-use tunnel::sync::Trouble;
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, OpenError};
 
@@ -15,12 +14,14 @@ use super::files::{Files, FilesError, Written, item};
 use super::items::{Item, path};
 use super::outlet::{Batch, Outlet, Work};
 use super::pull::Puller;
+use super::refusals::why;
 use super::removals::removed;
 use super::runner::{End, Runner, State};
 use super::said::{count, ended, size};
 use super::{Restart, Sync};
-use crate::error::{Exit, Failure, chain};
+use crate::error::{Exit, Failure};
 use crate::session::env;
+use crate::session::journal::Saves;
 use crate::watch::tree::Changes;
 
 /// Pause before what could not be written is tried again, at first and at last.
@@ -34,40 +35,6 @@ pub struct Joined {
     state: tokio::sync::watch::Receiver<State>,
     /// Container ports that requests come to.
     ports: Vec<u16>,
-}
-
-impl From<FilesError> for Failure {
-    fn from(error: FilesError) -> Self {
-        match error {
-            FilesError::Refused(trouble) => refused(&trouble),
-            error => {
-                Self::new("DB-SYNC-004", Exit::Failure, "the code could not be brought into the container")
-                    .why(chain(&error))
-            }
-        }
-    }
-}
-
-/// The first write failed: why, and what there is to choose.
-fn refused(trouble: &Trouble) -> Failure {
-    let at = path(&trouble.path);
-    let error = std::io::Error::from_raw_os_error(trouble.errno);
-    let owner = trouble.owner.map(|(user, group)| format!(", and the folder belongs to {user}:{group}"));
-    let failure = Failure::new(
-        "DB-SYNC-005",
-        Exit::Failure,
-        format!("{} in the container can't be written", at.display()),
-    )
-    .why(format!(
-        "{}: {error}; the container's user is {}{}",
-        trouble.doing,
-        trouble.uid,
-        owner.unwrap_or_default()
-    ));
-    failure
-        .fix("--volume: an empty volume over that folder, filled from the image, which the container's user owns")
-        .fix("or name another folder with --to")
-        .fix("or build the image so that its user owns the folder: COPY --chown")
 }
 
 impl Sync {
@@ -95,6 +62,9 @@ impl Sync {
         drop(local);
         let written = files.write(self.folder(), batch, generation).await?;
         place.tell(&written, generation);
+        if written.same {
+            place.saves(|saves| saves.synced(generation, written.bytes, false));
+        }
         let state = if written.same { format!("in sync @ {generation}") } else { "not in sync".into() };
         if let Some(step) = step {
             step.done(&format!(
@@ -253,11 +223,11 @@ impl Place {
                 Work::Batch(batch) => (rule.is_due(&batch.changes), batch.saved),
                 Work::Compare(_) => (!matches!(rule, Restart::Never), Instant::now()),
             };
+            owed |= due;
             let done = match work {
-                Work::Batch(batch) => self.write(&mut files, batch).await,
+                Work::Batch(batch) => self.write(&mut files, batch, owed).await,
                 Work::Compare(question) => self.sync.compare(&self.pod, &mut files, question).await,
             };
-            owed |= due;
             if !files.is_doubtful() {
                 retry = RETRY;
             }
@@ -279,13 +249,14 @@ impl Place {
         }
     }
 
-    /// Whether the pod has all of it.
-    async fn write(&self, files: &mut Files, batch: Batch) -> Result<bool, FilesError> {
+    /// Whether the pod has all of it; `restarts`: the process is started anew then.
+    async fn write(&self, files: &mut Files, batch: Batch, restarts: bool) -> Result<bool, FilesError> {
         let (sync, output) = (&self.sync, &self.sync.context.output);
         let Batch { changes, generation, saved } = batch;
         let pulls = &sync.order.pulls;
         let mut items = items(files, &changes);
         items.extend(removed(files, pulls, &changes).await?);
+        let mut bytes = 0;
         for _ in 0..TRIES {
             if files.is_doubtful() {
                 let local = Arc::clone(&sync.local().entries);
@@ -300,17 +271,22 @@ impl Place {
             let written = files.write(sync.folder(), std::mem::take(&mut items), generation).await?;
             self.tell(&written, generation);
             self.troubles(&written);
+            bytes += written.bytes;
             if written.same {
+                self.saves(|saves| saves.synced(generation, bytes, restarts));
                 if self.is_own() {
                     output.state(&format!("in sync @ {generation} after {} ms", saved.elapsed().as_millis()));
                 }
                 return Ok(true);
             }
-            if !written.troubles.is_empty() {
+            if let Some(trouble) = written.troubles.first() {
+                let why = format!("{}: {}", path(&trouble.path).display(), why(trouble));
+                self.saves(|saves| saves.failed(generation, &why));
                 // It would meet the same again; the next save tries everything.
                 return Ok(false);
             }
         }
+        self.saves(|saves| saves.failed(generation, "files change as they are read"));
         output
             .warn(&format!("pod {} is not in sync @ {generation}: files change as they are read", self.pod));
         Ok(false)
@@ -319,18 +295,22 @@ impl Place {
     fn troubles(&self, written: &Written) {
         let output = &self.sync.context.output;
         for trouble in &written.troubles {
-            let why = match trouble.errno {
-                0 => "its contents did not arrive as they were sent".into(),
-                errno => format!("{}: {}", trouble.doing, std::io::Error::from_raw_os_error(errno)),
-            };
             let owner = trouble.owner.map(|(user, group)| format!(" (its folder belongs to {user}:{group})"));
             output.warn(&format!(
-                "{} is not written in pod {}: {why}; the container's user is {}{}",
+                "{} is not written in pod {}: {}; the container's user is {}{}",
                 path(&trouble.path).display(),
                 self.pod,
+                why(trouble),
                 trouble.uid,
                 owner.unwrap_or_default()
             ));
+        }
+    }
+
+    /// Notes how far what was saved has come, in the pod that the session itself is at.
+    fn saves(&self, change: impl FnOnce(&mut Saves)) {
+        if self.is_own() {
+            self.sync.context.output.journal().saves(change);
         }
     }
 
@@ -371,6 +351,7 @@ impl Place {
             if !state.ports.is_empty() {
                 board.serving(Serving::Pod);
                 if let Some(saved) = saved.take() {
+                    self.saves(Saves::listens);
                     output.state(&format!(
                         "process {pid} listens, {} ms after the save",
                         saved.elapsed().as_millis()
@@ -379,6 +360,7 @@ impl Place {
             }
         }
         if let Some(end) = &state.end {
+            self.saves(|saves| saves.does_not_listen(&ended(end)));
             if let End::Code(code) = end {
                 board.process(Process::Exited { code: *code });
             }
