@@ -41,7 +41,11 @@ pub enum Command {
     Leave(Leave),
     /// Show the sessions recorded in the cluster
     List(List),
-    /// Show my own running sessions
+    /// Show my own running sessions, or follow what one does
+    #[command(after_help = "Examples:\n  \
+        devbridge status                    each session in a few lines\n  \
+        devbridge status --follow           what the only one does, as it happens\n  \
+        devbridge status --follow -o json   the same for programs")]
     Status(Status),
     /// See, replay, compare and export the requests of a session
     #[command(after_help = "Examples:\n  \
@@ -177,7 +181,13 @@ pub struct List {
 /// `devbridge status`
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Output
+    /// Go on with what a session does: its state, what it says, what its process writes and asks for, what was saved
+    #[arg(short, long)]
+    pub follow: bool,
+    /// With --follow: which session, by target or id; may be left out with one session of mine
+    #[arg(long, value_name = "SESSION", requires = "follow")]
+    pub session: Option<String>,
+    /// Output; json with --follow: an object in each line
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
 }

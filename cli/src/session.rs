@@ -1,12 +1,12 @@
 //! One session on the laptop: what runs from attach to leave.
 //!
-//! Each path has its file: [`requests`], [`outbound`], [`dns`], [`mod@env`], [`status`]. [`control`] speaks with the
-//! agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the agent where the
-//! originals are, [`reach`] finds the way to the agent, [`seat`] is the session's place there, [`expose`] shows the
-//! process's ports on the laptop, [`reload`] starts it anew when its files change ([`saves`]), [`mod@sync`] runs
-//! it in the cluster instead, [`journal`] remembers what was done and met, [`socket`] answers `status` and `leave` from other terminals. [`attach`] and
-//! [`mod@leave`] put them together and take them apart; [`follow`] keeps them together while agents and Services come
-//! and go, and [`mod@over`] tells when nothing is left to keep.
+//! Each path has its file: [`requests`], [`outbound`], [`dns`], [`mod@env`], [`status`]; [`network`] counts whom the process
+//! asks. [`control`] speaks with the agent about the session itself, [`keep`] keeps the record alive, [`originals`] tells the
+//! agent where the originals are, [`reach`] finds the way to the agent, [`seat`] is the session's place there, [`expose`] shows
+//! the process's ports on the laptop, [`reload`] starts it anew when its files change ([`saves`]), [`mod@sync`] runs it in the
+//! cluster instead. [`journal`] remembers what was done and met, [`said`] what the process wrote, [`socket`] tells other
+//! terminals and does what they ask for. [`attach`] and [`mod@leave`] put all of it together and take it apart; [`follow`] keeps
+//! it together while agents and Services come and go, and [`mod@over`] tells when nothing is left to keep.
 
 pub mod attach;
 pub mod control;

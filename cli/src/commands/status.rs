@@ -1,5 +1,8 @@
 //! `devbridge status`: this user's own running sessions, as they see themselves.
 
+mod follow;
+mod words;
+
 use serde_json::json;
 
 use crate::args::{Format, Status};
@@ -7,11 +10,14 @@ use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::socket;
 
-/// Prints the sessions of this user on this laptop.
+/// Prints the sessions of this user on this laptop, or what one of them does.
 ///
 /// # Errors
-/// The runtime directory is not this user's own.
+/// The runtime directory is not this user's own, or there is not one session to follow.
 pub async fn run(args: Status, output: &Output) -> Result<(), Failure> {
+    if args.follow {
+        return follow::run(&args, output).await;
+    }
     let sessions = socket::sessions().await.map_err(|error| {
         Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
     })?;

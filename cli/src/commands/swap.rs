@@ -232,6 +232,7 @@ async fn with_record(
     let serve = match socket {
         Ok(socket) => socket.run(Asked {
             board: context.board.clone(),
+            journal: output.journal().clone(),
             leave: leave_tx,
             sync: wanted.sync.clone(),
             inspector: context.inspector.clone(),

@@ -1,7 +1,7 @@
 //! The control socket of a session: how `status` and `leave` in other terminals reach it.
 //!
 //! One Unix socket (0600) per session in a directory of this user's own. A client sends one line, the session
-//! answers with one, or with many where exchanges are asked for (`client` is the other end). There is no daemon: a
+//! answers with one, or with many where exchanges or news are asked for (`client` is the other end). There is no daemon: a
 //! session's socket ends with its process, and one whose process was killed is removed by whoever looks next.
 
 use std::io;
@@ -15,16 +15,20 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufRea
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time;
-use tunnel::status::Session;
+use tunnel::status::{News, Session};
 use tunnel::tasks::Tasks;
 
 mod client;
+mod follow;
+#[cfg(test)]
+mod tests;
 
-pub use client::{Requests, leave, replay, sessions, verify};
+pub use client::{Follow, Requests, leave, replay, sessions, verify};
 
 use super::inspect::Inspector;
 use super::inspect::replay::{Outgoing, ReplayError};
 use super::inspect::told::{self, Query};
+use super::journal::Journal;
 use super::status::Board;
 use super::sync::{Sync, Verified};
 
@@ -32,7 +36,7 @@ use super::sync::{Sync, Verified};
 const MAX_LINE: u64 = 1 << 20;
 /// A client that says nothing is not kept.
 const REQUEST: Duration = Duration::from_secs(5);
-/// Exchanges that wait for a client to read them.
+/// Exchanges or news that wait for a client to read them.
 const TOLD: usize = 16;
 
 /// What a client asks.
@@ -50,6 +54,8 @@ pub enum Ask {
     },
     /// To tell of requests; answered by lines of [`told::Told`].
     Requests(Query),
+    /// To tell its state and its journal, and go on with that; answered by lines of [`News`].
+    Follow,
     /// To send a request again.
     Replay(Box<Outgoing>),
 }
@@ -112,10 +118,10 @@ impl Socket {
                 time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let session = session.clone();
+            let (session, over) = (session.clone(), clients.stopping());
             // Not ended with the socket: the client that asked to leave waits for the answer.
             clients.spawn(async move {
-                let _ = serve(stream, session).await;
+                let _ = serve(stream, session, over).await;
             });
         }
     }
@@ -133,6 +139,8 @@ impl Drop for Socket {
 pub struct Asked {
     /// Its state.
     pub board: Board,
+    /// What it remembers.
+    pub journal: Journal,
     /// Who ends it.
     pub leave: mpsc::Sender<LeaveRequest>,
     /// What it keeps in sync.
@@ -141,8 +149,8 @@ pub struct Asked {
     pub inspector: Inspector,
 }
 
-async fn serve(stream: UnixStream, session: Asked) -> io::Result<()> {
-    let Asked { board, leave, sync, inspector } = session;
+async fn serve(stream: UnixStream, session: Asked, over: impl Future<Output = ()>) -> io::Result<()> {
+    let Asked { board, journal, leave, sync, inspector } = session;
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     time::timeout(REQUEST, (&mut stream).take(MAX_LINE).read_line(&mut line)).await??;
@@ -154,7 +162,14 @@ async fn serve(stream: UnixStream, session: Asked) -> io::Result<()> {
             Some(sync) => Some(sync.verify(repair).await),
             None => None,
         }),
-        Ask::Requests(query) => return tell(stream.into_inner(), &inspector, &query).await,
+        Ask::Requests(query) => {
+            let telling = async |to| told::tell(&inspector, &query, &to).await;
+            return tell(stream.into_inner(), telling).await;
+        }
+        Ask::Follow => {
+            let telling = async |to: mpsc::Sender<News>| follow::tell(&board, &journal, over, &to).await;
+            return tell(stream.into_inner(), telling).await;
+        }
         Ask::Replay(outgoing) => Answer::Replayed(inspector.replay(*outgoing).await),
         Ask::Leave => {
             let (done, ended) = oneshot::channel();
@@ -176,7 +191,10 @@ async fn say(stream: &mut (impl AsyncWrite + Unpin), line: &impl Serialize) -> i
 }
 
 /// Writes what is told until all is, or the client is gone.
-async fn tell(stream: UnixStream, inspector: &Inspector, query: &Query) -> io::Result<()> {
+async fn tell<T: Serialize>(
+    stream: UnixStream,
+    telling: impl AsyncFnOnce(mpsc::Sender<T>) -> io::Result<()>,
+) -> io::Result<()> {
     let (mut read, mut write) = stream.into_split();
     let (told_tx, mut told) = mpsc::channel(TOLD);
     let writing = async {
@@ -185,15 +203,10 @@ async fn tell(stream: UnixStream, inspector: &Inspector, query: &Query) -> io::R
         }
         Ok(())
     };
-    let telling = async {
-        let told = told::tell(inspector, query, &told_tx).await;
-        drop(told_tx);
-        told
-    };
     // A client says nothing more, until it goes.
     let mut nothing = [0; 1];
     tokio::select! {
-        done = async { tokio::try_join!(writing, telling) } => done.map(drop),
+        done = async { tokio::try_join!(writing, telling(told_tx)) } => done.map(drop),
         _ = read.read(&mut nothing) => Ok(()),
     }
 }

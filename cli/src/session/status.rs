@@ -37,6 +37,11 @@ impl Board {
         self.state.borrow().clone()
     }
 
+    /// The newest state, now and later.
+    pub fn changes(&self) -> watch::Receiver<Session> {
+        self.state.subscribe()
+    }
+
     /// One way to the agent, in microseconds: half of the last round trip.
     pub fn one_way_us(&self) -> Option<u64> {
         match self.state.borrow().link {
@@ -147,5 +152,34 @@ fn others(unavailable: Unavailable) -> String {
             format!("requests wait up to {} s, then originals serve", f64::from(millis) / 1e3)
         }
         Unavailable::Error => "callers get an error".into(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A session that has just begun.
+    pub(crate) fn session() -> Session {
+        Session {
+            id: "0a1b2c3d".into(),
+            context: "kind".into(),
+            namespace: "shop".into(),
+            target: "deployment/web".into(),
+            services: vec!["web".into()],
+            pid: 1,
+            since: "2026-01-01T00:00:00Z".into(),
+            phase: Phase::Attaching,
+            link: Link::Connecting,
+            process: Process::None,
+            restarts: 0,
+            serving: Serving::Originals { why: "not yet".into() },
+            unavailable: Unavailable::Cluster,
+            ports: Vec::new(),
+            requests: Requests::default(),
+            outbound: tunnel::status::Outbound::default(),
+            dns: tunnel::status::Dns::default(),
+            sync: None,
+        }
     }
 }

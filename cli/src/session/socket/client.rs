@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time;
-use tunnel::status::Session;
+use tunnel::status::{News, Session};
 
 use super::{Answer, Ask, MAX_LINE, REQUEST, folder, say};
 use crate::session::inspect::replay::{Outgoing, ReplayError};
@@ -79,7 +80,7 @@ pub async fn replay(socket: &Path, outgoing: Outgoing) -> io::Result<Result<u64,
 }
 
 /// Exchanges of the session behind `socket`, as it tells of them.
-pub struct Requests(BufReader<UnixStream>);
+pub struct Requests(Lines);
 
 impl Requests {
     /// Asks for them.
@@ -87,20 +88,62 @@ impl Requests {
     /// # Errors
     /// It can't be reached.
     pub async fn ask(socket: &Path, query: Query) -> io::Result<Self> {
-        let mut stream = UnixStream::connect(socket).await?;
-        say(&mut stream, &Ask::Requests(query)).await?;
-        Ok(Self(BufReader::new(stream)))
+        Lines::ask(socket, &Ask::Requests(query)).await.map(Self)
     }
 
-    /// The next line; none: that was all, or the session has ended.
+    /// The next line; none: that was all, or the session has ended. Cancel safe.
     ///
     /// # Errors
     /// The session ended in the middle of a line, or said something else.
     pub async fn next(&mut self) -> io::Result<Option<Told>> {
-        let mut line = String::new();
-        match (&mut self.0).take(MAX_LINE).read_line(&mut line).await {
-            Ok(0) => Ok(None),
-            Ok(_) => Ok(Some(serde_json::from_str(&line)?)),
+        self.0.next().await
+    }
+}
+
+/// State and journal of the session behind `socket`, as it tells of them: first the state, then what is kept, then what comes.
+pub struct Follow(Lines);
+
+impl Follow {
+    /// Asks for them.
+    ///
+    /// # Errors
+    /// It can't be reached.
+    pub async fn ask(socket: &Path) -> io::Result<Self> {
+        Lines::ask(socket, &Ask::Follow).await.map(Self)
+    }
+
+    /// The next line; none: the session has ended, or it is of a devbridge that does not know this question. Cancel safe.
+    ///
+    /// # Errors
+    /// The session ended in the middle of a line, or said something else.
+    pub async fn next(&mut self) -> io::Result<Option<News>> {
+        self.0.next().await
+    }
+}
+
+/// An answer of many lines.
+struct Lines {
+    stream: BufReader<UnixStream>,
+    /// What has come of the next one.
+    line: Vec<u8>,
+}
+
+impl Lines {
+    async fn ask(socket: &Path, ask: &Ask) -> io::Result<Self> {
+        let mut stream = UnixStream::connect(socket).await?;
+        say(&mut stream, ask).await?;
+        Ok(Self { stream: BufReader::new(stream), line: Vec::new() })
+    }
+
+    async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        let room = MAX_LINE.saturating_sub(self.line.len() as u64);
+        match (&mut self.stream).take(room).read_until(b'\n', &mut self.line).await {
+            Ok(_) if self.line.is_empty() => Ok(None),
+            Ok(_) => {
+                let told = serde_json::from_slice(&self.line);
+                self.line.clear();
+                Ok(Some(told?))
+            }
             // Its process ended with what was still to be said.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
             Err(error) => Err(error),
