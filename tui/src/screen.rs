@@ -1,0 +1,183 @@
+//! The loop: keys in, what is new in, one picture out.
+//!
+//! It wakes ten times a second at most when nothing is pressed, and draws only when something has changed. So whatever comes,
+//! and however fast, costs ten pictures a second.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{self, Event, KeyEventKind, MouseEventKind};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::action::Action;
+use crate::command::Command;
+use crate::feed::Feed;
+use crate::input::key::Key;
+use crate::state::{Closed, Effect, Notice, State};
+use crate::terminal::{self, Drawn, Held, OnPanic};
+use crate::theme::Look;
+use crate::view::{self, Scene};
+
+/// Between two pictures.
+const PICTURE: Duration = Duration::from_millis(100);
+
+/// How it is to look, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Colours and signs.
+    pub look: Look,
+    /// In which zone times are shown.
+    pub zone: TimeZone,
+    /// The session that ends with this process, by its id.
+    pub own: Option<String>,
+    /// Takes the mouse from the beginning.
+    pub mouse: bool,
+}
+
+/// Does what the user wants. Must not wait.
+pub trait Acts {
+    /// Begins with it; false: too much is under way.
+    fn act(&mut self, action: Action) -> bool;
+
+    /// Does something that needs the terminal, which is not the dashboard's meanwhile. May wait.
+    fn act_in_the_terminal(&mut self, action: Action);
+}
+
+/// What a picture is drawn on: a terminal, given back when dropped.
+pub struct Terminal {
+    drawn: Drawn,
+    held: Option<Held>,
+    _panic: OnPanic,
+}
+
+impl Terminal {
+    /// Takes the terminal of this process.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn take() -> io::Result<Self> {
+        let panic = OnPanic::begin();
+        let held = Some(Held::take()?);
+        let drawn = Drawn::new(ratatui::backend::CrosstermBackend::new(io::stdout()))?;
+        Ok(Self { drawn, held, _panic: panic })
+    }
+
+    /// Gives it back while `work` runs.
+    fn without(&mut self, work: impl FnOnce()) -> io::Result<()> {
+        self.held = None;
+        work();
+        self.held = Some(Held::take()?);
+        self.drawn.clear()
+    }
+}
+
+/// Shows what `feed` brings until it is closed. Blocks its thread.
+///
+/// # Errors
+/// The terminal is gone.
+pub fn run(
+    mut terminal: Terminal,
+    feed: &Feed,
+    acts: &mut impl Acts,
+    options: Options,
+) -> io::Result<Closed> {
+    let mut state = State::new(options.own);
+    state.mouse = options.mouse;
+    let Options { look, zone, .. } = options;
+    let mut drawn: Option<Instant> = None;
+    let mut changed = true;
+    loop {
+        let now = Instant::now();
+        let due = drawn.is_none_or(|drawn| now.duration_since(drawn) >= PICTURE);
+        if due {
+            let taken = feed.take();
+            changed |= taken.dropped > 0 || !taken.updates.is_empty();
+            state.dropped(taken.dropped);
+            let mut effects = Vec::new();
+            for update in taken.updates {
+                effects.extend(state.update(update));
+            }
+            if let Some(closed) = perform(effects, &mut state, &mut terminal, acts)? {
+                return Ok(closed);
+            }
+            if taken.closed {
+                return Ok(Closed::Ended);
+            }
+            let now = Timestamp::now();
+            changed |= state.is_older(now);
+            if changed {
+                let scene = Scene { look, zone: zone.clone(), now };
+                terminal.drawn.draw(|frame| view::draw(&mut state, &scene, frame))?;
+                changed = false;
+            }
+            drawn = Some(Instant::now());
+        }
+        let wait = drawn.map_or(Duration::ZERO, |drawn| PICTURE.saturating_sub(drawn.elapsed()));
+        if !event::poll(wait)? {
+            continue;
+        }
+        let effects = match event::read()? {
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                Key::of(key).map(|key| state.key(key)).unwrap_or_default()
+            }
+            Event::Paste(text) => {
+                if let Some(typing) = &mut state.typing {
+                    typing.paste(&text);
+                }
+                Vec::new()
+            }
+            Event::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::ScrollUp => state.command(&Command::Up),
+                MouseEventKind::ScrollDown => state.command(&Command::Down),
+                _ => continue,
+            },
+            Event::Resize(..) => Vec::new(),
+            _ => continue,
+        };
+        changed = true;
+        if let Some(closed) = perform(effects, &mut state, &mut terminal, acts)? {
+            return Ok(closed);
+        }
+        if let Some(held) = &mut terminal.held {
+            held.mouse(state.mouse)?;
+        }
+    }
+}
+
+/// Does what is to be done; some: the dashboard closes.
+fn perform(
+    effects: Vec<Effect>,
+    state: &mut State,
+    terminal: &mut Terminal,
+    acts: &mut impl Acts,
+) -> io::Result<Option<Closed>> {
+    for effect in effects {
+        match effect {
+            Effect::Close(closed) => return Ok(Some(closed)),
+            Effect::Do(action @ Action::Edit { .. }) => {
+                terminal.without(|| acts.act_in_the_terminal(action))?;
+            }
+            Effect::Do(action) => {
+                if !acts.act(action) {
+                    state.notice = Some(Notice::warn("too much is under way; try again"));
+                }
+            }
+            Effect::Clipboard(text) => {
+                terminal::clipboard(&text)?;
+                // The terminal's clipboard has it, and that is said.
+                let _ = acts.act(Action::Copy { text });
+            }
+            Effect::Suspend => terminal.without(|| {
+                // As the terminal does it when it is not raw: all of the job stops here until the shell lets it go on.
+                let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+            })?,
+            Effect::Redraw => terminal.drawn.clear()?,
+            // The state has done these.
+            Effect::Say(_) | Effect::Show(_) | Effect::Go(_) | Effect::Again(_) | Effect::Type(_) => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,91 @@
+//! The terminal, while it is the dashboard's: raw, on its other screen. Given back when dropped, and before a panic is told.
+
+use std::io::{self, Stdout, Write};
+
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+/// The terminal as it is drawn on.
+pub(crate) type Drawn = Terminal<CrosstermBackend<Stdout>>;
+
+/// While it lives, the terminal is the dashboard's.
+#[derive(Debug)]
+pub(crate) struct Held {
+    mouse: bool,
+}
+
+impl Held {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) fn take() -> io::Result<Self> {
+        enable_raw_mode()?;
+        let held = Self { mouse: false };
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+        Ok(held)
+    }
+
+    /// Takes the mouse, or gives it back.
+    pub(crate) fn mouse(&mut self, wanted: bool) -> io::Result<()> {
+        if wanted != self.mouse {
+            self.mouse = wanted;
+            return if wanted {
+                execute!(io::stdout(), EnableMouseCapture)
+            } else {
+                execute!(io::stdout(), DisableMouseCapture)
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Does no harm when it was given back already.
+fn give_back() {
+    // Fails only when the terminal is gone.
+    let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}
+
+/// While it lives, a panic gives the terminal back before it is told, so that it can be read.
+pub(crate) struct OnPanic;
+
+impl OnPanic {
+    pub(crate) fn begin() -> Self {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            give_back();
+            before(panic);
+        }));
+        Self
+    }
+}
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // Ours and the one before are dropped; the usual one takes their place.
+            drop(std::panic::take_hook());
+        }
+    }
+}
+
+/// Puts a text into the terminal's clipboard (OSC 52, XTerm Control Sequences), where it lets programs do that. Returns at once.
+pub(crate) fn clipboard(text: &str) -> io::Result<()> {
+    use crossterm::clipboard::CopyToClipboard;
+    let mut stdout = io::stdout();
+    execute!(stdout, CopyToClipboard::to_clipboard_from(text))?;
+    stdout.flush()
+}

@@ -1,0 +1,151 @@
+//! All sessions: who serves, how much passes, how fast it is answered; below, what is wrong and what to do about it.
+
+use inspector::text::{Line, Role, Span, numbers};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use tunnel::status::{Phase, Process, Serving, Session};
+
+use super::table::{self, column, numbers as right, wide};
+use super::{Scene, text};
+use crate::data::{Known, Reach};
+use crate::rate;
+use crate::state::State;
+
+pub(super) fn draw(state: &mut State, scene: &Scene, frame: &mut Frame<'_>, area: Rect) {
+    let sessions = state.data().sessions.clone();
+    if sessions.is_empty() {
+        let lines =
+            ["no session runs on this laptop", "devbridge intercept TARGET -- CMD", "devbridge sync TARGET"];
+        return text::empty(frame, area, scene, &lines);
+    }
+    let focus = state.known().map(|known| known.session.id.clone());
+    let selected = sessions.iter().position(|known| Some(&known.session.id) == focus.as_ref());
+    state.sessions.list.select(selected.unwrap_or(0));
+    let troubles: Vec<_> = sessions.iter().flat_map(|known| troubles(known, scene)).collect();
+    let below = u16::try_from(troubles.len() + 2).unwrap_or(area.height).min(area.height / 2);
+    let [list, rest] = Layout::vertical([Constraint::Min(2), Constraint::Length(below)]).areas(area);
+    let columns = [
+        column("", 0),
+        column("TARGET", 0),
+        column("NAMESPACE", 3),
+        column("MODE", 4),
+        column("STATE", 0),
+        wide("LOCAL"),
+        right("REQ/S", 2),
+        right("P95", 2),
+        right("FAILED", 1),
+        right("AGE", 3),
+    ];
+    let rows: Vec<_> = sessions.iter().map(|known| row(known, scene)).collect();
+    table::draw(frame, list, scene.look, &columns, &mut state.sessions.list, &rows);
+    if let Some(known) = sessions.get(selected.unwrap_or(0)) {
+        passing(known, scene, frame, rest);
+    }
+    for (number, line) in troubles.iter().enumerate() {
+        text::put(frame, rest, number + 2, line, scene.look, Style::new());
+    }
+}
+
+fn row(known: &Known, scene: &Scene) -> Vec<Span> {
+    let session = &*known.session;
+    let plain = |text: String| Span::new(Role::Plain, text);
+    let (mark, role, state) = in_short(known, scene);
+    let local = match &session.sync {
+        Some(sync) => format!("{} {} {}", sync.from, arrow(scene), sync.to),
+        None => {
+            let ports = session.ports.iter().map(|port| {
+                let (ascii, unicode) = if port.listening { ("ok", "✓") } else { ("no", "✗") };
+                format!(":{} {}", port.laptop, scene.look.either(ascii, unicode))
+            });
+            ports.collect::<Vec<_>>().join(" ")
+        }
+    };
+    let rate = rate::of(known.exchanges.values().map(|exchange| &**exchange), scene.now);
+    let failed = session.requests.failed;
+    vec![
+        Span::new(role, mark),
+        Span::new(Role::Title, session.target.clone()),
+        plain(session.namespace.clone()),
+        plain(if known.is_synced() { "sync" } else { "intercept" }.into()),
+        Span::new(role, state),
+        plain(local),
+        plain(if known.is_synced() { "-".into() } else { rate.per_second() }),
+        plain(rate.p95_us.map_or_else(|| "-".into(), numbers::duration)),
+        Span::new(if failed > 0 { Role::Bad } else { Role::Plain }, failed.to_string()),
+        Span::new(Role::Dim, text::age(&session.since, scene.now)),
+    ]
+}
+
+fn arrow(scene: &Scene) -> &'static str {
+    scene.look.either("->", "→")
+}
+
+/// A sign and a word: who serves, or why nobody knows.
+pub(super) fn in_short(known: &Known, scene: &Scene) -> (&'static str, Role, String) {
+    let sign = |ascii, unicode| scene.look.either(ascii, unicode);
+    match (&known.reach, known.session.phase, &known.session.serving) {
+        (Reach::Lost(_), ..) => (sign("x", "✗"), Role::Bad, "lost".into()),
+        (Reach::Ended, ..) => (sign("o", "○"), Role::Dim, "ended".into()),
+        (_, Phase::Attaching, _) => (sign("~", "◌"), Role::Warn, "attaching".into()),
+        (_, Phase::Leaving, _) => (sign("~", "◌"), Role::Warn, "leaving".into()),
+        (_, _, Serving::Laptop) => (sign("*", "●"), Role::Good, "laptop serves".into()),
+        (_, _, Serving::Pod) => (sign("*", "●"), Role::Good, "code serves".into()),
+        (_, _, Serving::Originals { .. }) => (sign("!", "◐"), Role::Warn, "originals serve".into()),
+        (_, _, Serving::Nobody { .. }) => (sign("x", "✗"), Role::Bad, "nobody serves".into()),
+    }
+}
+
+/// The requests of the last minute, each second a column, and what has passed in all.
+fn passing(known: &Known, scene: &Scene, frame: &mut Frame<'_>, area: Rect) {
+    let session = &known.session;
+    let requests = &session.requests;
+    let counts = format!(
+        "{} to {}, {} open, {} to originals, {} failed",
+        requests.laptop,
+        if known.is_synced() { "this code" } else { "the laptop" },
+        requests.open,
+        requests.originals,
+        requests.failed
+    );
+    let mut line = Line::of(Role::Name, " connections ").and(Role::Plain, counts);
+    if !known.is_synced() {
+        let seconds = rate::seconds(known.exchanges.values().map(|exchange| &**exchange), scene.now);
+        line = line.and(Role::Name, "  requests/s ").and(Role::Good, rate::bars(&seconds, scene.look.ascii));
+    }
+    text::put(frame, area, 0, &line, scene.look, Style::new());
+}
+
+/// What is wrong with a session, and what to do.
+fn troubles(known: &Known, scene: &Scene) -> Vec<Line> {
+    let session = &*known.session;
+    let name = format!(" {} {}: ", scene.look.either("x", "✗"), session.target);
+    let trouble = |what: String, fix: &str| {
+        Line::of(Role::Bad, name.clone()).and(Role::Plain, what).and(Role::Dim, format!("  {fix}"))
+    };
+    match (&known.reach, &session.serving) {
+        (Reach::Lost(why), _) => {
+            return vec![trouble(
+                format!("does not answer: {why}"),
+                "originals serve; devbridge list, devbridge leave",
+            )];
+        }
+        (Reach::Ended, _) => return Vec::new(),
+        (Reach::Here, Serving::Originals { why } | Serving::Nobody { why })
+            if session.phase == Phase::Attached =>
+        {
+            return vec![trouble(why.clone(), fix(session))];
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn fix(session: &Session) -> &'static str {
+    match (&session.link, &session.process) {
+        (tunnel::status::Link::Lost, _) => "devbridge dials again by itself",
+        (_, Process::None) => "start it; requests come as soon as it listens",
+        (_, Process::Exited { .. }) => "5 logs shows what it wrote last",
+        (_, Process::Running { .. }) => "requests come as soon as it listens",
+    }
+}
