@@ -272,11 +272,11 @@ impl Exchange {
         let mut own = all.filter(|header| header.name.eq_ignore_ascii_case("grpc-status"));
         own.find_map(|header| header.value.trim().parse().ok())
     }
+}
 
-    /// Whether doing it twice does what doing it once does (RFC 9110 §9.2.2).
-    pub fn is_idempotent(&self) -> bool {
-        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
-    }
+/// Whether doing a method twice does what doing it once does (RFC 9110 §9.2.2).
+pub fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
 impl Version {

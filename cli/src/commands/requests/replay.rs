@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 
 use bytes::Bytes;
+use inspector::exchange::is_idempotent;
 use inspector::text::{detail, numbers};
 use inspector::{Body, Exchange, Header};
 use jiff::tz::TimeZone;
@@ -118,8 +119,7 @@ fn cut(exchange: &Exchange) -> Failure {
 
 /// Asks, where something of others may change.
 fn agree(args: &Replay, of: &Of, outgoing: &Outgoing, output: &Output) -> Result<(), Failure> {
-    let idempotent =
-        matches!(outgoing.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE");
+    let idempotent = is_idempotent(&outgoing.method);
     let again = format!("{} is not idempotent: what it does is done once more", outgoing.method);
     if outgoing.to == Goes::Process {
         if !idempotent {
