@@ -19,3 +19,14 @@ pub use self::curl::curl;
 pub use self::har::har;
 pub use self::httpie::httpie;
 pub use self::raw::{Side, raw};
+
+use crate::exchange::{Direction, Exchange};
+
+/// The address up to the path of where it went, as far as the laptop can reach that: `http://127.0.0.1:3000`.
+pub fn base(exchange: &Exchange) -> String {
+    match (exchange.direction, exchange.to) {
+        (Direction::Outbound, _) if !exchange.host.is_empty() => format!("http://{}", exchange.host),
+        (_, Some(to)) => format!("http://{to}"),
+        (_, None) => format!("http://{}", exchange.host),
+    }
+}

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
-use inspector::export::{Side, curl, har, httpie, raw};
-use inspector::{Direction, Exchange};
+use inspector::Exchange;
+use inspector::export::{Side, base, curl, har, httpie, raw};
 
 use super::session::{Of, check};
 use crate::args::requests::{Export, ExportFormat};
@@ -90,13 +90,4 @@ fn written(all: &[Exchange], format: ExportFormat, url: Option<&str>) -> Result<
                 .to_vec()
         }
     })
-}
-
-/// Where it went, as far as this laptop can reach it.
-fn base(exchange: &Exchange) -> String {
-    match (exchange.direction, exchange.to) {
-        (Direction::Outbound, _) if !exchange.host.is_empty() => format!("http://{}", exchange.host),
-        (_, Some(to)) => format!("http://{to}"),
-        (_, None) => format!("http://{}", exchange.host),
-    }
 }
