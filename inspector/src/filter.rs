@@ -117,6 +117,11 @@ impl Filter {
             || self.alternatives.iter().any(|terms| terms.iter().all(|term| term.matches(subject)))
     }
 
+    /// Whether it compares bodies, of which lists know the sizes only.
+    pub fn asks_for_bodies(&self) -> bool {
+        self.alternatives.iter().flatten().any(Term::asks_for_bodies)
+    }
+
     /// Whether everything matches because nothing is asked.
     pub fn is_empty(&self) -> bool {
         self.alternatives.is_empty()

@@ -15,7 +15,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub(crate) use self::detail::answer_line;
-pub use self::detail::{body, detail};
+pub use self::detail::{body, detail, parts};
 pub use self::row::{Row, TITLES, lay_out, row};
 
 use crate::mask;

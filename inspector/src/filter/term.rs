@@ -43,6 +43,10 @@ impl Term {
     pub(super) fn matches(&self, subject: &impl Subject) -> bool {
         self.question.holds(subject) != self.negated
     }
+
+    pub(super) fn asks_for_bodies(&self) -> bool {
+        matches!(self.question, Question::Text(Text::Body | Text::AnswerBody, Some(_)))
+    }
 }
 
 impl Question {

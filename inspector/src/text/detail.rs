@@ -6,8 +6,19 @@ use super::{Line, Role, Span, fit, numbers, row};
 use crate::decode::{self, printable};
 use crate::exchange::{Direction, End, Exchange, Header, Kind, Message, Route};
 
-/// All lines about an exchange: what was asked and answered, how long it took, why it went where it did. Times are of `zone`.
+/// All lines about an exchange: its [`parts`] with a line between them.
 pub fn detail(exchange: &Exchange, zone: &TimeZone) -> Vec<Line> {
+    let [request, answer, facts] = parts(exchange, zone);
+    let between = || std::iter::once(Line::default());
+    request.into_iter().chain(between()).chain(answer).chain(between()).chain(facts).collect()
+}
+
+/// What was asked; what was answered; how long it took and why it went where it did. Times are of `zone`.
+pub fn parts(exchange: &Exchange, zone: &TimeZone) -> [Vec<Line>; 3] {
+    [request(exchange), answer(exchange), facts(exchange, zone)]
+}
+
+fn request(exchange: &Exchange) -> Vec<Line> {
     let mut lines = vec![
         Line::of(Role::Dim, format!("#{} ", exchange.id))
             .and(Role::Title, printable(&exchange.method))
@@ -19,13 +30,14 @@ pub fn detail(exchange: &Exchange, zone: &TimeZone) -> Vec<Line> {
         lines.push(header("host", &exchange.host));
     }
     message(&mut lines, &exchange.request);
-    lines.push(Line::default());
-    lines.push(answer_line(exchange));
+    lines
+}
+
+fn answer(exchange: &Exchange) -> Vec<Line> {
+    let mut lines = vec![answer_line(exchange)];
     if let Some(answer) = &exchange.answer {
         message(&mut lines, answer);
     }
-    lines.push(Line::default());
-    facts(&mut lines, exchange, zone);
     lines
 }
 
@@ -90,7 +102,8 @@ fn reason(status: u16) -> Option<&'static str> {
     http::StatusCode::from_u16(status).ok()?.canonical_reason()
 }
 
-fn facts(lines: &mut Vec<Line>, exchange: &Exchange, zone: &TimeZone) {
+fn facts(exchange: &Exchange, zone: &TimeZone) -> Vec<Line> {
+    let mut lines = Vec::new();
     let mut fact = |name: &str, value: String| {
         lines.push(Line::of(Role::Name, format!("{name:<9}")).and(Role::Plain, value));
     };
@@ -133,6 +146,7 @@ fn facts(lines: &mut Vec<Line>, exchange: &Exchange, zone: &TimeZone) {
     if let Some(of) = exchange.replay_of {
         fact("replay", format!("of #{of}"));
     }
+    lines
 }
 
 /// `queue 0.3 · tunnel ~2.0 · connect 0.2 · process 25.9 · tunnel ~2.0 ms`. The tunnel's share is half a round trip that was

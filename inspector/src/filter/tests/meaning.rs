@@ -234,6 +234,13 @@ fn an_error_is_a_cut_a_status_from_500_on_or_one_of_grpc() {
 }
 
 #[test]
+fn bodies_are_asked_for_by_what_compares_them() {
+    let asks = |filter: &str| Filter::parse(&[filter]).unwrap().asks_for_bodies();
+    assert!(asks("status=200 body~a") && asks("status=200 or answer.body!=a"));
+    assert!(!asks("body") && !asks("!answer.body size>0") && !asks(""));
+}
+
+#[test]
 fn a_replay_is_one_of_an_exchange() {
     check(&exchange(), &[("replay", false), ("replay=3", false)]);
     check(
