@@ -199,18 +199,25 @@ impl State {
         if let Update::Answer(answer) = update {
             return self.answer(answer);
         }
+        let effects = match &update {
+            Update::Exchange { session, exchange } => self.requests.came(session, exchange),
+            _ => Vec::new(),
+        };
         self.live.update(update);
         if self.focus.as_ref().is_none_or(|id| self.live.get(id).is_none()) {
             let here = self.live.sessions.iter().find(|known| known.reach == Reach::Here);
             self.focus = here.map(|known| known.session.id.clone()).or_else(|| self.focus.take());
         }
-        Vec::new()
+        effects
     }
 
     fn answer(&mut self, answer: Answer) -> Vec<Effect> {
         let effects = match answer {
             Answer::Done(text) => vec![Effect::Say(Notice::good(text))],
-            Answer::Failed(lines) => vec![Effect::Show(Popup::failure(lines))],
+            Answer::Failed(lines) => {
+                self.requests.failed();
+                vec![Effect::Show(Popup::failure(lines))]
+            }
             Answer::Told { title, lines } => vec![Effect::Show(Popup::told(title, lines))],
             answer => self.requests.answer(answer),
         };

@@ -1,5 +1,6 @@
 //! Screens as they are drawn, at three sizes, and keys as they are pressed.
 
+mod requests;
 mod sample;
 
 use ratatui::Terminal;

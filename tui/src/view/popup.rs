@@ -37,7 +37,8 @@ pub(super) fn draw(state: &mut State, scene: &Scene, frame: &mut Frame<'_>, area
             (lines.get(view).unwrap_or_default().to_vec(), format!("{more}esc close"))
         }
         Kind::Question { about, .. } => {
-            (vec![Line::of(Role::Plain, about.clone())], "y yes · n no".to_owned())
+            let about = about.lines().flat_map(|line| wrapped(&Line::of(Role::Plain, line), inside));
+            (about.collect(), "y yes · n no".to_owned())
         }
         Kind::Menu { items, list } => {
             let height = usize::from(area.height.saturating_sub(2)).min(items.len());
