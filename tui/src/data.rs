@@ -38,8 +38,8 @@ pub struct Known {
     pub exchanges: BTreeMap<u64, Arc<Exchange>>,
     /// Exchanges up to this id are kept no more.
     pub forgotten: u64,
-    /// What devbridge and Kubernetes said, oldest first.
-    pub events: VecDeque<(By, Event)>,
+    /// What devbridge and Kubernetes said, in the order in which it came.
+    pub events: VecDeque<Happened>,
     /// What was written, oldest first.
     pub lines: BTreeMap<Source, VecDeque<Line>>,
     /// Whom its process has asked.
@@ -61,9 +61,22 @@ pub enum Reach {
     Ended,
 }
 
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happened {
+    /// Counts a session's: it is found by it when others before it are kept no more.
+    pub number: u64,
+    /// Who says so.
+    pub by: By,
+    /// See there.
+    pub event: Event,
+}
+
 /// A line that somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
+    /// Counts those of a session's source, as above.
+    pub number: u64,
     /// The pod, where it is one's.
     pub pod: Option<String>,
     /// See there.
@@ -124,13 +137,16 @@ impl Data {
             Update::Event { session, by, mut event } => {
                 if let Some(known) = self.get_mut(&session) {
                     cut(&mut event.text);
-                    push(&mut known.events, (by, event), EVENTS);
+                    let number = known.events.back().map_or(1, |last| last.number + 1);
+                    push(&mut known.events, Happened { number, by, event }, EVENTS);
                 }
             }
             Update::Line { session, source, pod, mut line } => {
                 if let Some(known) = self.get_mut(&session) {
                     cut(&mut line.text);
-                    push(known.lines.entry(source).or_default(), Line { pod, said: line }, LINES);
+                    let lines = known.lines.entry(source).or_default();
+                    let number = lines.back().map_or(1, |last| last.number + 1);
+                    push(lines, Line { number, pod, said: line }, LINES);
                 }
             }
             Update::Network { session, network } => {

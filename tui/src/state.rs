@@ -2,6 +2,9 @@
 //!
 //! [`State::update`] takes what is new, [`State::command`] what the user says; [`crate::view`] draws what this is then.
 
+mod about;
+pub mod filter;
+pub mod journal;
 pub mod list;
 pub mod popup;
 pub mod typing;
@@ -207,6 +210,7 @@ impl State {
         if self.focus.as_ref().is_none_or(|id| self.live.get(id).is_none()) {
             let here = self.live.sessions.iter().find(|known| known.reach == Reach::Here);
             self.focus = here.map(|known| known.session.id.clone()).or_else(|| self.focus.take());
+            return self.entered();
         }
         effects
     }
@@ -300,8 +304,8 @@ impl State {
             Command::Go(screen) => return vec![Effect::Go(*screen)],
             Command::NextScreen => return vec![Effect::Go(self.screen.step(1))],
             Command::PreviousScreen => return vec![Effect::Go(self.screen.step(-1))],
-            Command::NextSession => self.step_session(1),
-            Command::PreviousSession => self.step_session(-1),
+            Command::NextSession => return self.step_session(1),
+            Command::PreviousSession => return self.step_session(-1),
             Command::Session(name) => return self.session(name),
             Command::Freeze => {
                 self.frozen = match self.frozen {
@@ -324,7 +328,7 @@ impl State {
         vec![Effect::Show(Popup::question(question, "requests go to the originals again", then))]
     }
 
-    fn step_session(&mut self, by: isize) {
+    fn step_session(&mut self, by: isize) -> Vec<Effect> {
         let sessions = &self.data().sessions;
         let own = self.known().map(|known| &known.session.id);
         let at = sessions.iter().position(|known| Some(&known.session.id) == own).unwrap_or(0);
@@ -332,6 +336,7 @@ impl State {
         if let Some(known) = next.and_then(|next| sessions.get(next)) {
             self.focus = Some(known.session.id.clone());
         }
+        self.entered()
     }
 
     fn session(&mut self, name: &str) -> Vec<Effect> {
@@ -344,7 +349,7 @@ impl State {
             Some(id) => self.focus = Some(id),
             None => return vec![Effect::Say(Notice::warn(format!("there is no session of `{name}`")))],
         }
-        Vec::new()
+        self.entered()
     }
 
     /// Does what is this state's to do; gives back the rest.
@@ -387,8 +392,9 @@ impl State {
             last.is_some_and(|exchange| recent(exchange.started, SECONDS))
         };
         let young = |known: &Known| known.session.since.parse().is_ok_and(|since| recent(since, SECONDS));
-        let lively =
-            !self.is_frozen() && self.live.sessions.iter().any(|known| passing(known) || young(known));
+        let lively = !self.is_frozen()
+            && (self.screen == Screen::Network
+                || self.live.sessions.iter().any(|known| passing(known) || young(known)));
         let unit = if lively { 1 } else { SECONDS };
         let age = now.as_second() / unit;
         std::mem::replace(&mut self.age, age) != age

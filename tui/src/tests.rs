@@ -1,7 +1,8 @@
 //! Screens as they are drawn, at three sizes, and keys as they are pressed.
 
-mod requests;
-mod sample;
+mod events;
+mod logs;
+pub(crate) mod sample;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -5,6 +5,7 @@
 mod bar;
 mod events;
 mod hints;
+mod journal;
 mod logs;
 mod network;
 mod popup;

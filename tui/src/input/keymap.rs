@@ -39,6 +39,8 @@ const REQUESTS: &[Screen] = &[Screen::Requests];
 const SYNC: &[Screen] = &[Screen::Sync];
 const LOGS: &[Screen] = &[Screen::Logs];
 const LISTS: &[Screen] = &[Screen::Requests, Screen::Network, Screen::Logs, Screen::Events];
+const DETAILS: &[Screen] = &[Screen::Network, Screen::Sync, Screen::Logs, Screen::Events];
+const GROWING: &[Screen] = &[Screen::Requests, Screen::Logs, Screen::Events];
 const TEXTS: &[Screen] = &[Screen::Logs, Screen::Events];
 
 /// All bindings; those of one screen come before those of several, and these before those of all.
@@ -80,6 +82,8 @@ pub fn bindings() -> Vec<Binding> {
     bind(REQUESTS, &[c('u')], C::Reveal, "reveal", "show secrets, or cover them", None);
     bind(REQUESTS, &[c('c')], C::Clear, "clear", "forget all requests; asks first", None);
 
+    bind(DETAILS, &[p(Code::Enter)], C::Open, "open", "show all of it", Some("open"));
+
     bind(SYNC, &[c('v')], C::Verify, "verify", "compare the pods with this laptop", Some("verify"));
     bind(SYNC, &[c('R')], C::Repair, "repair", "compare, and send again what differs", Some("repair"));
 
@@ -89,9 +93,12 @@ pub fn bindings() -> Vec<Binding> {
     bind(LISTS, &[c('/')], C::Filter, "filter", "only what matches [EXPRESSION]", Some("filter"));
     bind(LISTS, &[c('n')], C::NextMatch, "next", "to the next that failed, or warns", None);
     bind(LISTS, &[c('N')], C::PreviousMatch, "previous", "to the one before", None);
-    bind(LISTS, &[c('F')], C::Follow, "follow", "stay with the newest, or not", Some("follow"));
-    bind(TEXTS, &[c('W')], C::Wrap, "wrap", "long lines go on below, or are cut", None);
+    bind(GROWING, &[c('F')], C::Follow, "follow", "stay with the newest, or not", Some("follow"));
+    bind(TEXTS, &[c('W')], C::Wrap, "wrap", "long lines go on below, or are cut", Some("wrap"));
     bind(TEXTS, &[c('l')], C::Level, "level", "only what matters more, or all", Some("level"));
+    // The letters beside them are taken: `l` is the level.
+    bind(TEXTS, &[p(Code::Left)], C::Left, "left", "to the left, where long lines are cut", None);
+    bind(TEXTS, &[p(Code::Right)], C::Right, "right", "to the right, where long lines are cut", None);
 
     bind(ALL, &[c('j'), p(Code::Down)], C::Down, "down", "down", None);
     bind(ALL, &[c('k'), p(Code::Up)], C::Up, "up", "up", None);
@@ -101,8 +108,8 @@ pub fn bindings() -> Vec<Binding> {
     bind(ALL, &[p(Code::PageUp), Key::ctrl('b')], C::PageUp, "page-up", "a page up", None);
     bind(ALL, &[c('g'), p(Code::Home)], C::First, "first", "to the first", None);
     bind(ALL, &[c('G'), p(Code::End)], C::Last, "last", "to the last", None);
-    bind(ALL, &[c('h'), p(Code::Left)], C::Left, "left", "to the left, or the part before", None);
-    bind(ALL, &[c('l'), p(Code::Right)], C::Right, "right", "to the right, or the next part", None);
+    bind(REQUESTS, &[c('h'), p(Code::Left)], C::Left, "left", "to the left, or the part before", None);
+    bind(REQUESTS, &[c('l'), p(Code::Right)], C::Right, "right", "to the right, or the next part", None);
     bind(ALL, &[p(Code::Esc)], C::Back, "back", "close what is open; take the filter away", None);
     for (key, screen) in ('1'..).zip(Screen::ALL) {
         bind(ALL, &[c(key)], C::Go(screen), screen.name(), "to this screen", None);
@@ -136,20 +143,13 @@ mod tests {
 
     #[test]
     fn no_key_says_two_things_by_accident() {
-        // On purpose: what a screen binds itself comes first.
-        let hidden = [(Screen::Logs, 'l'), (Screen::Events, 'l')];
         let all = bindings();
         for screen in Screen::ALL {
             let mut keys = BTreeMap::new();
             for binding in all.iter().filter(|binding| binding.is_for(screen)) {
                 for key in &binding.keys {
                     let before = keys.insert(key.to_string(), binding.name);
-                    let meant = hidden.iter().any(|(on, c)| *on == screen && *key == Key::char(*c));
-                    assert!(
-                        before.is_none() || meant,
-                        "{screen:?}: {key} is {before:?} and {}",
-                        binding.name
-                    );
+                    assert!(before.is_none(), "{screen:?}: {key} is {before:?} and {}", binding.name);
                 }
             }
         }

@@ -32,6 +32,12 @@ impl List {
         (self.selected, self.follows) = (line, false);
     }
 
+    /// The selected line is at this place now, because others came or went before it: it stays in its row.
+    pub fn carry(&mut self, line: usize) {
+        let row = self.selected.saturating_sub(self.first);
+        (self.selected, self.first) = (line, line.saturating_sub(row));
+    }
+
     /// Moves as told; false: it was something else. At the last line of a list that `grows` it follows.
     pub fn command(&mut self, command: &Command, len: usize, grows: bool) -> bool {
         let at = self.selected(len);
@@ -64,6 +70,30 @@ impl List {
         let earliest = (selected + 1).saturating_sub(height);
         self.first = self.first.clamp(earliest, selected.max(earliest)).min(len.saturating_sub(height));
         self.first..len.min(self.first + height)
+    }
+
+    /// The same where a line may take several rows. The last of them may be in view in part.
+    pub fn view_rows(&mut self, len: usize, height: usize, rows: impl Fn(usize) -> usize) -> Range<usize> {
+        self.height = height;
+        let selected = self.selected(len);
+        // The earliest line from which on a line is in view as a whole, or alone.
+        let before = |line: usize| {
+            let mut used = if line < len { rows(line) } else { 0 };
+            let fits = |earlier: &usize| {
+                used += rows(*earlier);
+                used <= height
+            };
+            (0..line).rev().take_while(fits).last().unwrap_or(line)
+        };
+        let (earliest, latest) = (before(selected), before(len.saturating_sub(1)));
+        self.first = self.first.clamp(earliest, selected).min(latest);
+        let mut used = 0;
+        let seen = (self.first..len).take_while(|line| {
+            let room = used < height;
+            used += rows(*line);
+            room
+        });
+        self.first..self.first + seen.count()
     }
 }
 
@@ -168,6 +198,13 @@ mod tests {
                 let (view, selected) = (list.view(len, height), list.selected(len));
                 prop_assert!(view.len() == len.min(height) && view.end <= len);
                 prop_assert!(view.contains(&selected) || view.is_empty());
+                let rows = |line| 1 + line % 3;
+                let view = list.view_rows(len, height, rows);
+                prop_assert!(view.end <= len && view.clone().map(rows).sum::<usize>() < height + 3);
+                prop_assert!(view.contains(&selected) || view.is_empty());
+                let whole = view.start..=selected;
+                prop_assert!(whole.clone().count() < 2 || whole.map(rows).sum::<usize>() <= height);
+                prop_assert!(height == 0 || list.view_rows(len, height, |_| 1) == list.view(len, height));
                 let view = scroll.view(len, height);
                 prop_assert!(view.len() == len.min(height) && view.end <= len);
             }

@@ -84,8 +84,7 @@ impl Popup {
         let keyed = |binding: &&Binding| binding.is_for(screen) && !binding.keys.is_empty();
         for (own, title) in [(true, screen.name()), (false, "everywhere")] {
             lines.push(Line::of(Role::Title, title));
-            for binding in bindings.iter().filter(keyed).filter(|binding| !binding.screens.is_empty() == own)
-            {
+            for binding in bindings.iter().filter(keyed).filter(|binding| binding.screens.is_empty() != own) {
                 let name = format!("  {:<12} ", binding.keys());
                 let line = Line::of(Role::Name, name).and(Role::Plain, binding.help);
                 lines.push(line.and(Role::Dim, format!("  :{}", binding.name)));
