@@ -2,6 +2,7 @@
 
 mod events;
 mod logs;
+mod network;
 pub(crate) mod sample;
 
 use ratatui::Terminal;

@@ -189,7 +189,7 @@ pub(crate) fn updates() -> Vec<Update> {
     updates
 }
 
-fn network() -> Network {
+pub(crate) fn network() -> Network {
     let name = |name: &str, kind: &str, answer: &str, asked, failed, last_us| Name {
         name: name.into(),
         kind: kind.into(),

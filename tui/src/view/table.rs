@@ -51,16 +51,29 @@ pub(super) fn draw(
     list: &mut List,
     rows: &[Vec<Span>],
 ) {
+    draw_part(frame, area, look, columns, list, rows, true);
+}
+
+/// The same for one of several tables, which may have the selected row or not.
+pub(super) fn draw_part(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    look: Look,
+    columns: &[Column],
+    list: &mut List,
+    rows: &[Vec<Span>],
+    has_selected: bool,
+) {
     let room = usize::from(area.height.saturating_sub(1));
     let view = list.view(rows.len(), room);
-    let selected = list.selected(rows.len());
+    let selected = has_selected.then(|| list.selected(rows.len()));
     let seen = rows.get(view.clone()).unwrap_or_default();
     let widths = widths(columns, seen, usize::from(area.width).saturating_sub(2));
     let titles: Vec<_> = columns.iter().map(|column| Span::new(Role::Title, column.title)).collect();
     put(frame, area, 0, &line(columns, &widths, &titles, "  "), look, Style::new());
     for (number, (at, cells)) in view.zip(seen).enumerate() {
         // Seen without colours, too.
-        let (mark, over) = match at == selected {
+        let (mark, over) = match Some(at) == selected {
             true => (look.either("> ", "▸ "), look.selected()),
             false => ("  ", Style::new()),
         };
