@@ -4,6 +4,7 @@ mod events;
 mod logs;
 mod network;
 pub(crate) mod sample;
+mod sync;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
