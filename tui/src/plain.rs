@@ -1,6 +1,10 @@
 //! Status as lines: no colour, no cursor movement, the most important first.
 
+mod updates;
+
 use tunnel::status::{Link, Phase, Process, Serving, Session, Sync};
+
+pub use updates::Plain;
 
 /// One session.
 pub fn session(session: &Session) -> Vec<String> {
