@@ -1,7 +1,9 @@
 //! Screens as they are drawn, at three sizes, and keys as they are pressed.
 
+mod anything;
 mod events;
 mod logs;
+mod looks;
 mod network;
 pub(crate) mod sample;
 mod sync;
