@@ -33,11 +33,12 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let size = prop_oneof![(0..200_u16, 0..60_u16), (0..8_u16, 0..8_u16), (50..90_u16, 10..26_u16)];
+    let filter = prop_oneof![text(), select(vec!["e", "S", "注"]).prop_map(str::to_owned)];
     let theme = select(vec![Theme::Dark, Theme::Light, Theme::Plain]);
     prop_oneof![
         6 => prop::collection::vec(key(), 1..6).prop_map(Step::Keys),
         1 => select(Screen::ALL.to_vec()).prop_map(|screen| Step::Say(Command::Go(screen))),
-        1 => text().prop_map(|text| Step::Say(Command::FilterBy(text))),
+        1 => filter.prop_map(|text| Step::Say(Command::FilterBy(text))),
         6 => update().prop_map(|update| Step::Update(Box::new(update))),
         2 => size.prop_map(|(width, height)| Step::Resize(width, height)),
         1 => (theme, any::<bool>()).prop_map(|(theme, ascii)| Step::Theme(theme, ascii)),
@@ -81,8 +82,9 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Those of the samples, and another.
 fn id() -> impl Strategy<Value = String> {
-    select(vec!["a", "b", "c"]).prop_map(str::to_owned)
+    prop_oneof![3 => Just(sample::orders().id), 1 => Just(sample::cart().id), 1 => Just("c".to_owned())]
 }
 
 /// Numbers where something may overflow.
@@ -250,18 +252,18 @@ impl Drawn {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn a_picture_is_drawn_and_ctrl_c_closes_it(
-        first in prop::collection::vec(session(), 0..3),
+        samples in prop::bool::weighted(0.8),
         steps in prop::collection::vec(step(), 0..40),
     ) {
         let mut state = State::new(None);
         let scene = Scene { look: Look::default(), zone: jiff::tz::TimeZone::UTC, now: sample::now() };
         let mut drawn = Drawn { terminal: Terminal::new(TestBackend::new(80, 24)).unwrap(), scene };
-        for session in first {
-            state.update(Update::Session(Box::new(session)));
+        if samples {
+            sample::updates().into_iter().for_each(|update| drop(state.update(update)));
         }
         for step in steps {
             match step {
