@@ -1,6 +1,6 @@
 //! The keeper: cleans up in its namespace after laptops that died.
 //!
-//! It watches the records, the swapped Services and their endpoints, and asks each agent every second whether it is ready.
+//! It watches the records, the swapped Services and their endpoints, and asks each agent twice a second whether it is ready.
 //! `state` decides; here is what observes and acts. It runs from the same binary as the agent, as
 //! `traffic-agent keeper`, in a pod of its own with a Role of its own, which is part of the built-in role `edit`:
 //! `cli/src/cluster/keeper.rs` makes both.
@@ -8,6 +8,7 @@
 //! What it may do is fixed, whatever it reads: take our key off a Service, delete a record that nobody renews or an agent's
 //! pod whose machine is gone, end itself.
 
+mod answers;
 mod api;
 mod ask;
 mod http;
@@ -16,14 +17,14 @@ mod server;
 mod state;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     net::{IpAddr, SocketAddr},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -36,14 +37,14 @@ pub use server::ServerError;
 
 use crate::{config, health, ready::Ready};
 use api::{Api, ApiError, DEPLOYMENTS, LEASES, PODS, SERVICES, SLICES, encoded};
-use ask::Answer;
+use ask::Told;
 use objects::{AGENT, AgentPod, DEVBRIDGE, Exactly, MANAGED_BY, Record, endpoints, led_to, may_end};
 use server::{ACCOUNT, Server};
 use state::{Action, GAP, State, Why};
 
 /// The keeper's own Deployment.
 const NAME: &str = "devbridge-keeper";
-/// Between two questions for records, and between two questions to an agent.
+/// Between two questions for records.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often is decided when nothing new is seen: time passes, too.
 const TICK: Duration = Duration::from_millis(250);
@@ -71,6 +72,7 @@ pub enum KeeperError {
 /// All that was read of the records and pods at one time.
 struct Polled {
     asked: Instant,
+    answered: Instant,
     records: Vec<Record>,
     pods: Vec<AgentPod>,
 }
@@ -109,7 +111,7 @@ async fn keep(api: Arc<Api>, ready: &Ready, tasks: &Tasks) {
     // poll --all records and pods--> here
     let (polls_tx, mut polls_rx) = mpsc::channel(1);
     // ask --pod, and what it answered--> here
-    let (answers_tx, mut answers_rx) = mpsc::channel::<(String, Answer)>(QUEUE);
+    let (answers_tx, mut answers_rx) = mpsc::channel::<Told>(QUEUE);
     // here --the API server was away--> follow
     let (anew_tx, anew_rx) = watch::channel(0);
     let (services_tx, mut services_rx) = watch::channel(None::<BTreeMap<String, String>>);
@@ -126,20 +128,22 @@ async fn keep(api: Arc<Api>, ready: &Ready, tasks: &Tasks) {
     });
 
     let mut state = State::new();
-    let mut asking = every(EVERY);
+    let mut asking = every(answers::EVERY);
     let mut tick = every(TICK);
     let mut heard: Option<Instant> = None;
     let mut stay: Option<Instant> = None;
+    // While one waits for the API server, pods are asked in time, and the others go on.
+    let (mut acting, mut under_way) = (FuturesUnordered::new(), HashSet::new());
     loop {
         tokio::select! {
-            Some(Polled { asked, records, pods }) = polls_rx.recv() => {
+            Some(Polled { asked, answered, records, pods }) = polls_rx.recv() => {
                 if heard.is_some_and(|heard| asked.saturating_duration_since(heard) > GAP) {
                     warn!("the API server was away: every record's time begins again");
                     anew_tx.send_modify(|anew| *anew += 1);
                 }
                 heard = Some(asked);
                 state.pods(pods);
-                state.records(asked, records);
+                state.records(asked, answered, records);
                 ready.arm();
             }
             Ok(()) = services_rx.changed() => {
@@ -152,17 +156,13 @@ async fn keep(api: Arc<Api>, ready: &Ready, tasks: &Tasks) {
                     state.endpoints(by_service(slices));
                 }
             }
-            Some((uid, answer)) = answers_rx.recv() => state.asked(&uid, answer),
+            Some(told) = answers_rx.recv() => state.told(&told),
             _ = asking.tick() => {
                 for pod in state.to_ask() {
-                    let answers_tx = answers_tx.clone();
-                    tasks.spawn_until_stopped(async move {
-                        let answer = ask::ready(&pod).await;
-                        // The keeper is ending if nobody takes it.
-                        let _ = answers_tx.send((pod.uid, answer)).await;
-                    });
+                    tasks.spawn_until_stopped(ask::question(pod, answers_tx.clone()));
                 }
             }
+            Some(done) = acting.next() => drop(under_way.remove(&done)),
             _ = tick.tick() => {}
         }
         let now = Instant::now();
@@ -173,7 +173,11 @@ async fn keep(api: Arc<Api>, ready: &Ready, tasks: &Tasks) {
         if actions.contains(&Action::End) {
             stay = Some(now + STAY);
         }
-        join_all(actions.iter().map(|action| act(&api, action))).await;
+        for action in actions {
+            if under_way.insert(action.clone()) {
+                acting.push(act(&api, action));
+            }
+        }
     }
 }
 
@@ -198,6 +202,7 @@ async fn poll(api: &Api, polls_tx: mpsc::Sender<Polled>) {
         let polled = match (leases, pods) {
             (Ok((leases, _)), Ok((pods, _))) => Polled {
                 asked,
+                answered: Instant::now(),
                 records: leases.iter().filter_map(Record::read).collect(),
                 pods: pods.iter().filter_map(AgentPod::read).collect(),
             },
@@ -216,16 +221,14 @@ async fn poll(api: &Api, polls_tx: mpsc::Sender<Polled>) {
     }
 }
 
-async fn act(api: &Api, action: &Action) {
-    let done = match action {
-        Action::TakeKey { service, agent, why } => match take_key(api, service, agent, *why).await {
-            Ok(true) => {
+/// Gives the action back.
+async fn act(api: &Api, action: Action) -> Action {
+    let done = match &action {
+        Action::TakeKey { service, agent, why } => take_key(api, service, agent, *why).await.map(|taken| {
+            if taken {
                 info!(%service, %agent, ?why, "the key is off: the originals serve");
-                return;
             }
-            Ok(false) => return,
-            Err(error) => Err(error),
-        },
+        }),
         Action::DeleteRecord(lease) => {
             info!(
                 name = lease.name,
@@ -244,6 +247,7 @@ async fn act(api: &Api, action: &Action) {
         Err(error) if error.is_outrun() => debug!(%error, ?action, "somebody else was faster"),
         Err(error) => warn!(%error, cause = cause(&error), ?action, "could not act"),
     }
+    action
 }
 
 /// Whether the key was taken off.

@@ -12,7 +12,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    ask::Answer,
+    answers::Answers,
+    ask::Told,
     objects::{AgentPod, Exactly, Record},
 };
 
@@ -27,10 +28,6 @@ pub(super) const GAP: Duration = Duration::from_secs(4);
 const UNCLAIMED: Duration = Duration::from_secs(5);
 /// Without any record for so long, nothing is left to keep.
 const IDLE: Duration = Duration::from_secs(5);
-/// An agent that did not answer so often in a row is down.
-const MISSES: u32 = 2;
-/// An agent's pod whose machine did not even take a connection so often in a row is gone.
-const SILENCES: u32 = 3;
 /// An action that was tried is not tried again before.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Most agent pods that are asked; more are not the work of developers.
@@ -97,9 +94,7 @@ struct Swapped {
 
 struct Asked {
     pod: AgentPod,
-    answered: bool,
-    misses: u32,
-    silences: u32,
+    answers: Answers,
 }
 
 impl State {
@@ -115,8 +110,11 @@ impl State {
         }
     }
 
-    /// All records, as the API server told them when it was asked at `asked`.
-    pub(super) fn records(&mut self, asked: Instant, records: Vec<Record>) {
+    /// All records, as the API server told them when it was asked at `asked`; its answer was here at `answered`.
+    pub(super) fn records(&mut self, asked: Instant, answered: Instant, records: Vec<Record>) {
+        for pod in self.pods.values_mut() {
+            pod.answers.heard(asked, answered);
+        }
         let since = match self.heard {
             Some(heard) if asked.saturating_duration_since(heard.last) <= GAP => heard.since,
             _ => asked,
@@ -157,8 +155,7 @@ impl State {
         let mut before = std::mem::take(&mut self.pods);
         for pod in pods.into_iter().take(PODS) {
             let known = before.remove(&pod.uid).filter(|asked| asked.pod == pod);
-            let asked =
-                known.unwrap_or_else(|| Asked { pod: pod.clone(), answered: false, misses: 0, silences: 0 });
+            let asked = known.unwrap_or_else(|| Asked { pod: pod.clone(), answers: Answers::default() });
             self.pods.insert(pod.uid, asked);
         }
     }
@@ -169,12 +166,9 @@ impl State {
     }
 
     /// A pod's answer, or that there was none.
-    pub(super) fn asked(&mut self, uid: &str, answer: Answer) {
-        if let Some(asked) = self.pods.get_mut(uid) {
-            let again = |count: u32, same: bool| if same { count.saturating_add(1) } else { 0 };
-            asked.answered |= answer == Answer::Ready;
-            asked.misses = again(asked.misses, answer != Answer::Ready);
-            asked.silences = again(asked.silences, answer == Answer::Silence);
+    pub(super) fn told(&mut self, told: &Told) {
+        if let Some(asked) = self.pods.get_mut(&told.uid) {
+            asked.answers.take(told.asked, told.answer);
         }
     }
 
@@ -190,8 +184,7 @@ impl State {
             .collect();
         let over = self.records.values().filter(|seen| self.unchanged(seen) >= TTL + RESUME);
         actions.extend(over.map(|seen| Action::DeleteRecord(seen.record.lease.clone())));
-        // One that never answered may be out of reach for the keeper alone.
-        let gone = self.pods.values().filter(|asked| asked.answered && asked.silences >= SILENCES);
+        let gone = self.pods.values().filter(|asked| asked.answers.is_gone());
         actions.extend(
             gone.map(|Asked { pod, .. }| Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }),
         );
@@ -228,9 +221,12 @@ impl State {
     /// Each of its pods that ever answered stopped answering. One that never did may be out of reach for the keeper alone,
     /// by a network policy: that says nothing.
     fn is_silent(&self, agent: &str) -> bool {
-        let mut known =
-            self.pods.values().filter(|asked| asked.answered && asked.pod.agent == agent).peekable();
-        known.peek().is_some() && known.all(|asked| asked.misses >= MISSES)
+        let mut known = self
+            .pods
+            .values()
+            .filter(|asked| asked.answers.are_known() && asked.pod.agent == agent)
+            .peekable();
+        known.peek().is_some() && known.all(|asked| asked.answers.are_missing())
     }
 
     /// For how long the API server has told the same of a record. Up to its last answer, and not up to now: while it does

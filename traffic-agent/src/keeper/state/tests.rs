@@ -1,4 +1,5 @@
 use super::*;
+use crate::keeper::{answers, ask::Answer};
 
 /// One second of the API server's and the agents' lives at a time.
 struct Story {
@@ -35,10 +36,12 @@ impl Story {
             if self.api {
                 self.state.services(&self.services);
                 self.state.endpoints(self.ready.clone());
-                self.state.records(self.now, self.records.clone());
+                self.state.records(self.now, self.now, self.records.clone());
             }
             if let Some(answer) = self.agent {
-                self.state.asked("p1", answer);
+                for asked in [self.now - answers::EVERY, self.now] {
+                    self.state.told(&told("p1", asked, answer));
+                }
             }
             for action in self.state.decide(self.now) {
                 match &action {
@@ -80,6 +83,10 @@ fn exactly(name: &str, version: &str) -> Exactly {
 fn pod(uid: &str) -> AgentPod {
     let (name, agent) = (format!("web-devbridge-{uid}"), "web-devbridge".into());
     AgentPod { name, uid: uid.into(), agent, ip: [10, 0, 0, 9].into(), port: 8089 }
+}
+
+fn told(uid: &str, asked: Instant, answer: Answer) -> Told {
+    Told { uid: uid.into(), asked, answer }
 }
 
 fn key_off(why: Why) -> Action {
@@ -130,7 +137,7 @@ fn time_in_which_the_api_server_is_away_does_not_count() {
 }
 
 #[test]
-fn an_agent_that_stops_answering_loses_its_key_after_two_misses() {
+fn an_agent_that_stops_answering_loses_its_key_within_two_seconds() {
     let mut story = Story::swapped();
     story.live(5);
     story.agent = Some(Answer::Unready);
@@ -174,7 +181,7 @@ fn a_second_pod_that_answers_keeps_the_key() {
     let mut story = Story::swapped();
     story.live(5);
     story.state.pods(vec![pod("p1"), pod("p2")]);
-    story.state.asked("p2", Answer::Ready);
+    story.state.told(&told("p2", story.now, Answer::Ready));
     story.agent = Some(Answer::Unready);
     assert_eq!(story.live(5), []);
     story.state.pods(vec![pod("p1")]);
@@ -197,9 +204,9 @@ fn nothing_is_decided_before_endpoints_are_known() {
     let mut state = State::new();
     let now = Instant::now();
     state.services(&BTreeMap::from([("web".into(), "web-devbridge".into())]));
-    state.records(now, vec![]);
-    state.records(now + Duration::from_secs(3), vec![]);
-    state.records(now + Duration::from_secs(6), vec![]);
+    state.records(now, now, vec![]);
+    state.records(now + Duration::from_secs(3), now + Duration::from_secs(3), vec![]);
+    state.records(now + Duration::from_secs(6), now + Duration::from_secs(6), vec![]);
     assert_eq!(state.decide(now + Duration::from_secs(6)), []);
 }
 
