@@ -103,6 +103,7 @@ async fn the_agents_node_loses_power_and_the_service_leads_to_originals(world: W
     // Its network goes first.
     fault.happened();
     agents.stop().await;
+    fault.done();
     session.line_after(from, "state: at an agent again", deadline::ATTACH).await;
     world.laptop_answers("http://web/").await;
 

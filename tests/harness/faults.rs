@@ -60,6 +60,7 @@ pub struct Fault {
     world: World,
     row: Row,
     happened: Option<Instant>,
+    done: Option<Instant>,
     ended: Option<Instant>,
     settled: Option<Instant>,
 }
@@ -85,7 +86,7 @@ impl World {
     /// Begins a row; `fault` says what happens.
     pub fn fault(&self, fault: &str) -> Fault {
         let row = Row { fault: fault.to_owned(), test: run::name(), ..Row::default() };
-        Fault { world: self.clone(), row, happened: None, ended: None, settled: None }
+        Fault { world: self.clone(), row, happened: None, done: None, ended: None, settled: None }
     }
 }
 
@@ -102,6 +103,12 @@ impl Fault {
         self.happened = Some(Instant::now());
     }
 
+    /// What was only ordered when it [`Self::happened`] is done just now. It happened between the two, when the laptop
+    /// answered last: a machine that is told to lose its power does so up to a second later where others are busy.
+    pub fn done(&mut self) {
+        self.done = Some(Instant::now());
+    }
+
     /// It is over just now: the time until the laptop serves again counts from here.
     pub fn over(&mut self) {
         self.ended = Some(Instant::now());
@@ -115,7 +122,7 @@ impl Fault {
     /// What a load has counted, from before the fault on.
     pub fn requests(&mut self, counted: &Counted) {
         let happened = self.happened.expect("the fault has happened");
-        let moments = Moments::new(counted, happened, self.ended, self.settled);
+        let moments = Moments::new(counted, happened, self.done, self.ended, self.settled);
         // The slowest say most about what went wrong.
         let mut slowest: Vec<_> = counted.failures.iter().collect();
         slowest.sort_by(|one, other| other.after_ms.total_cmp(&one.after_ms));

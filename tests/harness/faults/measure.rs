@@ -1,5 +1,7 @@
 //! From single requests to the figures of a row.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
 use crate::load::Counted;
@@ -47,18 +49,34 @@ pub(super) struct Moments {
 }
 
 impl Moments {
+    /// What was only ordered at `happened` was carried out before `done`.
     pub(super) fn new(
         counted: &Counted,
         happened: Instant,
+        done: Option<Instant>,
         over: Option<Instant>,
         settled: Option<Instant>,
     ) -> Self {
-        let at = counted.clock(happened);
+        let ordered = counted.clock(happened);
+        let carried_out = |done| carried_out(&counted.each, ordered, counted.clock(done));
+        let at = done.map_or(ordered, carried_out);
         let after = |instant: Option<Instant>, never: f64| {
             instant.map_or(never, |instant| counted.clock(instant) - at)
         };
         Self { happened: at, over: after(over, 0.0), settled: after(settled, f64::INFINITY) }
     }
+}
+
+/// When the laptop was cut off, which was ordered at one moment and done at another: with its last answer between them,
+/// and before an original's first.
+fn carried_out(each: &BTreeMap<String, Vec<tool::load::Asked>>, ordered: f64, done: f64) -> f64 {
+    let answers = |laptop: bool| {
+        let by = each.iter().filter(move |(by, _)| !by.is_empty() && (*by == LAPTOP) == laptop);
+        let ends = by.flat_map(|(_, all)| all.iter().map(|asked| f64::from(asked.0 + asked.1) / 1e3));
+        ends.filter(move |end| (ordered..done).contains(end))
+    };
+    let original = answers(false).fold(done, f64::min);
+    answers(true).filter(|end| *end < original).fold(ordered, f64::max)
 }
 
 /// One request, on the clock of the fault.
@@ -148,6 +166,20 @@ mod tests {
         let seen = of(&all, &over(0.0));
         assert_eq!((seen.new, seen.failed, seen.later, seen.cut), (3, 1, 1, 2));
         assert_eq!(seen.longest, 2.0);
+    }
+
+    #[test]
+    fn what_was_ordered_was_carried_out_when_the_laptop_answered_last() {
+        let asked = |all: &[(u32, u32)]| all.iter().map(|one| tool::load::Asked(one.0, one.1)).collect();
+        let mut each = BTreeMap::from([
+            (LAPTOP.to_owned(), asked(&[(900, 50), (1_100, 200), (1_250, 10), (4_000, 100)])),
+            (String::new(), asked(&[(1_350, 10_000)])),
+        ]);
+        assert_eq!(carried_out(&each, 1.0, 2.0), 1.3);
+        assert_eq!(carried_out(&each, 1.4, 2.0), 1.4);
+        // It serves again before all is done.
+        each.insert("web-1".to_owned(), asked(&[(3_000, 100)]));
+        assert_eq!(carried_out(&each, 1.0, 5.0), 1.3);
     }
 
     #[test]
