@@ -10,7 +10,7 @@ struct World {
     phase: u64,
     machine_away: Range<u64>,
     api_away: Range<u64>,
-    /// From a packet to the answer.
+    /// From a packet to the answer, after 5 s; 1 ms before.
     delay: u64,
     /// A packet of which so many are lost, one after the other, of so many.
     lost: (u64, u64),
@@ -80,7 +80,7 @@ impl World {
         };
         let sent = [asked, asked + SECOND, asked + 3 * SECOND];
         let arrived = (0..).zip(&sent).find(|one| arrives(*one)).map(|(_, sent)| *sent);
-        arrived.map(|sent| sent + self.delay)
+        arrived.map(|sent| sent + if sent < 5 * SECOND { 1 } else { self.delay })
     }
 }
 
