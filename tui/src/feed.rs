@@ -199,7 +199,7 @@ impl Feed {
     }
 
     /// Takes all that waits.
-    pub(crate) fn take(&self) -> Taken {
+    pub fn take(&self) -> Taken {
         let mut waiting = self.waiting();
         let Waiting { sessions, networks, queue, answers, .. } = &mut *waiting;
         let sessions = std::mem::take(sessions).into_values().map(Update::Session);

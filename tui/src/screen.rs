@@ -7,10 +7,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyEventKind, MouseEventKind};
+use crossterm::execute;
+use crossterm::terminal::{Clear, ClearType};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, raise};
+use ratatui::backend::CrosstermBackend;
 
 use crate::action::Action;
 use crate::command::Command;
@@ -24,15 +26,15 @@ use crate::view::{self, Scene};
 /// Between two pictures.
 const PICTURE: Duration = Duration::from_millis(100);
 
-/// How it is to look, and whose it is.
+/// How it is to look, and where it begins.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Colours and signs.
     pub look: Look,
     /// In which zone times are shown.
     pub zone: TimeZone,
-    /// The session that ends with this process, by its id.
-    pub own: Option<String>,
+    /// The session that is shown first, by its id or its target's name.
+    pub first: Option<String>,
     /// Takes the mouse from the beginning.
     pub mouse: bool,
 }
@@ -61,8 +63,7 @@ impl Terminal {
     pub fn take() -> io::Result<Self> {
         let panic = OnPanic::begin();
         let held = Some(Held::take()?);
-        let drawn = Drawn::new(ratatui::backend::CrosstermBackend::new(io::stdout()))?;
-        Ok(Self { drawn, held, _panic: panic })
+        Ok(Self { drawn: blank()?, held, _panic: panic })
     }
 
     /// Gives it back while `work` runs.
@@ -70,8 +71,21 @@ impl Terminal {
         self.held = None;
         work();
         self.held = Some(Held::take()?);
-        self.drawn.clear()
+        self.redraw()
     }
+
+    /// Draws all of it the next time.
+    fn redraw(&mut self) -> io::Result<()> {
+        self.drawn = blank()?;
+        Ok(())
+    }
+}
+
+/// A screen with nothing on it, and nothing known of it. The library's own way asks the terminal where its cursor is, and
+/// somebody else may read the answer.
+fn blank() -> io::Result<Drawn> {
+    execute!(io::stdout(), Clear(ClearType::All))?;
+    Drawn::new(CrosstermBackend::new(io::stdout()))
 }
 
 /// Shows what `feed` brings until it is closed. Blocks its thread.
@@ -84,9 +98,9 @@ pub fn run(
     acts: &mut impl Acts,
     options: Options,
 ) -> io::Result<Closed> {
-    let mut state = State::new(options.own);
-    state.mouse = options.mouse;
-    let Options { look, zone, .. } = options;
+    let Options { look, zone, first, mouse } = options;
+    let mut state = State::new();
+    (state.first, state.mouse) = (first, mouse);
     let mut drawn: Option<Instant> = None;
     let mut changed = true;
     loop {
@@ -171,10 +185,10 @@ fn perform(
                 let _ = acts.act(Action::Copy { text });
             }
             Effect::Suspend => terminal.without(|| {
-                // As the terminal does it when it is not raw: all of the job stops here until the shell lets it go on.
-                let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+                // To this thread, so that it does not run on: all of the process stops here until the shell lets it go on.
+                let _ = raise(Signal::SIGTSTP);
             })?,
-            Effect::Redraw => terminal.drawn.clear()?,
+            Effect::Redraw => terminal.redraw()?,
             // The state has done these.
             Effect::Say(_) | Effect::Show(_) | Effect::Go(_) | Effect::Again(_) | Effect::Type(_) => {}
         }

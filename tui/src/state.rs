@@ -3,6 +3,7 @@
 //! [`State::update`] takes what is new, [`State::command`] what the user says; [`crate::view`] draws what this is then.
 
 mod about;
+mod effect;
 pub mod filter;
 pub mod journal;
 pub mod list;
@@ -16,7 +17,6 @@ pub mod requests;
 pub mod sessions;
 pub mod sync;
 
-use inspector::text::Role;
 use jiff::Timestamp;
 
 use crate::action::Action;
@@ -25,6 +25,7 @@ use crate::data::{Data, Known, Reach};
 use crate::feed::{Answer, Update};
 use crate::input::key::Key;
 use crate::input::keymap::{self, Binding};
+pub use effect::{Closed, Effect, Notice, Outcome};
 use popup::Popup;
 use typing::{Typed, Typing};
 
@@ -38,8 +39,8 @@ pub struct State {
     pub screen: Screen,
     /// The session that screens are about.
     pub focus: Option<String>,
-    /// The session that ends with the dashboard's process.
-    pub own: Option<String>,
+    /// The session that is wanted as soon as it is known, by its id or its target's name.
+    pub first: Option<String>,
     /// State of each screen.
     pub sessions: sessions::Sessions,
     /// See above.
@@ -69,97 +70,37 @@ pub struct State {
 /// Ages below this are shown in seconds, and what passed longer ago is in no rate.
 const SECONDS: i64 = 60;
 
-/// A line for the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// How it looks.
-    pub role: Role,
-    /// One line.
-    pub text: String,
+/// The session that was chosen; before one was, the oldest that answers.
+fn meant<'a>(data: &'a Data, focus: Option<&str>) -> Option<&'a Known> {
+    let chosen = focus.and_then(|id| data.get(id));
+    let here = || data.sessions.iter().find(|known| known.reach == Reach::Here);
+    chosen.or_else(here).or_else(|| data.sessions.first())
 }
 
-impl Notice {
-    /// It went well.
-    pub fn good(text: impl Into<String>) -> Self {
-        Self { role: Role::Good, text: text.into() }
-    }
-
-    /// It did not, or makes no sense here.
-    pub fn warn(text: impl Into<String>) -> Self {
-        Self { role: Role::Warn, text: text.into() }
-    }
+/// The id of the session of this id, or of this target.
+fn named(data: &Data, name: &str) -> Option<String> {
+    let is = |known: &&Known| {
+        let session = &known.session;
+        session.id == name || session.target == name || session.target.rsplit('/').next() == Some(name)
+    };
+    data.sessions.iter().find(is).map(|known| known.session.id.clone())
 }
 
-/// What a command brings about.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// To be done by whoever can.
-    Do(Action),
-    /// To be put into the terminal's clipboard.
-    Clipboard(String),
-    /// Say this.
-    Say(Notice),
-    /// Lay this above the screen.
-    Show(Popup),
-    /// To another screen.
-    Go(Screen),
-    /// As if this had been said.
-    Again(Command),
-    /// Begin to type a filter, from this one.
-    Type(String),
-    /// The dashboard closes.
-    Close(Closed),
-    /// Stop, as a job of the shell.
-    Suspend,
-    /// Draw all of it anew.
-    Redraw,
-}
-
-/// How the dashboard was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
-    /// By the user; sessions go on.
-    Quit,
-    /// By Ctrl-C; the session that it belongs to ends.
-    Interrupted,
-    /// Nothing comes any more.
-    Ended,
-}
-
-/// What a screen made of a command.
-#[derive(Debug, Default, PartialEq)]
-pub enum Outcome {
-    /// It is not for it.
-    #[default]
-    NotConsumed,
-    /// Done, with these effects.
-    Consumed(Vec<Effect>),
-}
-
-impl Outcome {
-    /// Done.
-    pub const DONE: Self = Self::Consumed(Vec::new());
-
-    /// Done, with one effect.
-    pub fn with(effect: Effect) -> Self {
-        Self::Consumed(vec![effect])
-    }
-
-    /// Done if it was.
-    pub fn done(consumed: bool) -> Self {
-        if consumed { Self::DONE } else { Self::NotConsumed }
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl State {
-    /// Nothing is known yet. `own` is the session that ends with the dashboard's process.
-    pub fn new(own: Option<String>) -> Self {
+    /// Nothing is known yet.
+    pub fn new() -> Self {
         Self {
             live: Data::default(),
             frozen: None,
             screen: Screen::default(),
-            focus: own.clone(),
-            own,
+            focus: None,
+            first: None,
             sessions: sessions::Sessions::default(),
             requests: requests::Requests::default(),
             network: network::Network::default(),
@@ -188,8 +129,7 @@ impl State {
     /// The session that screens are about, as it is shown.
     pub fn known(&self) -> Option<&Known> {
         let data = self.data();
-        let focused = self.focus.as_ref().and_then(|id| data.get(id));
-        focused.or_else(|| data.sessions.first())
+        meant(data, self.focus.as_deref())
     }
 
     /// Updates that had no room.
@@ -202,15 +142,20 @@ impl State {
         if let Update::Answer(answer) = update {
             return self.answer(answer);
         }
-        let effects = match &update {
+        let mut effects = match &update {
             Update::Exchange { session, exchange } => self.requests.came(session, exchange),
             _ => Vec::new(),
         };
+        let about = |state: &Self| state.known().map(|known| known.session.id.clone());
+        let before = about(self);
         self.live.update(update);
-        if self.focus.as_ref().is_none_or(|id| self.live.get(id).is_none()) {
-            let here = self.live.sessions.iter().find(|known| known.reach == Reach::Here);
-            self.focus = here.map(|known| known.session.id.clone()).or_else(|| self.focus.take());
-            return self.entered();
+        if let Some(name) = &self.first
+            && let Some(id) = named(&self.live, name)
+        {
+            (self.focus, self.first) = (Some(id), None);
+        }
+        if about(self) != before {
+            effects.extend(self.entered());
         }
         effects
     }
@@ -231,6 +176,10 @@ impl State {
     /// A key was pressed.
     pub fn key(&mut self, key: Key) -> Vec<Effect> {
         self.notice = None;
+        // What somebody looks at stays, whatever comes and goes.
+        if let Some(known) = self.known() {
+            (self.focus, self.first) = (Some(known.session.id.clone()), None);
+        }
         // Never typed by accident, and never text.
         if let Some(always @ (Command::Interrupt | Command::Suspend | Command::Redraw)) =
             keymap::command(&self.bindings, self.screen, key)
@@ -271,8 +220,7 @@ impl State {
     pub fn command(&mut self, command: &Command) -> Vec<Effect> {
         let known = {
             let data = self.frozen.as_deref().unwrap_or(&self.live);
-            let focused = self.focus.as_ref().and_then(|id| data.get(id));
-            focused.or_else(|| data.sessions.first())
+            meant(data, self.focus.as_deref())
         };
         let outcome = match self.screen {
             Screen::Sessions => {
@@ -340,12 +288,7 @@ impl State {
     }
 
     fn session(&mut self, name: &str) -> Vec<Effect> {
-        let is = |known: &&Known| {
-            let session = &known.session;
-            session.id == name || session.target == name || session.target.rsplit('/').next() == Some(name)
-        };
-        let found = self.data().sessions.iter().find(is).map(|known| known.session.id.clone());
-        match found {
+        match named(self.data(), name) {
             Some(id) => self.focus = Some(id),
             None => return vec![Effect::Say(Notice::warn(format!("there is no session of `{name}`")))],
         }
@@ -375,7 +318,7 @@ impl State {
     fn entered(&mut self) -> Vec<Effect> {
         let known = {
             let data = self.frozen.as_deref().unwrap_or(&self.live);
-            self.focus.as_ref().and_then(|id| data.get(id)).or_else(|| data.sessions.first())
+            meant(data, self.focus.as_deref())
         };
         match self.screen {
             Screen::Logs => self.logs.entered(known),

@@ -5,6 +5,7 @@ mod events;
 mod logs;
 mod looks;
 mod network;
+mod requests;
 pub(crate) mod sample;
 mod sync;
 
@@ -30,14 +31,14 @@ pub(crate) struct Rig {
 impl Rig {
     /// One that knows the samples.
     pub(crate) fn new() -> Self {
-        let mut rig = Self { state: State::new(None), look: Look { theme: Theme::Dark, ascii: false } };
+        let mut rig = Self { state: State::new(), look: Look { theme: Theme::Dark, ascii: false } };
         sample::updates().into_iter().for_each(|update| drop(rig.state.update(update)));
         rig
     }
 
     /// One that knows nothing.
     pub(crate) fn empty() -> Self {
-        Self { state: State::new(None), look: Look::default() }
+        Self { state: State::new(), look: Look::default() }
     }
 
     pub(crate) fn ascii(mut self) -> Self {
@@ -108,6 +109,19 @@ fn key_of(written: &str) -> Key {
 #[test]
 fn sessions() {
     insta::assert_snapshot!(Rig::new().pictures());
+}
+
+#[test]
+fn while_the_agent_does_not_answer_others_serve() {
+    let mut rig = Rig::new();
+    let mut session = sample::orders();
+    session.link = tunnel::status::Link::Lost;
+    rig.update(Update::Session(Box::new(session)));
+    let picture = rig.picture((100, 20));
+    for seen in ["originals serve", "agent lost, dialling again", "the agent does not answer"] {
+        assert!(picture.contains(seen), "{seen}: {picture}");
+    }
+    assert!(!picture.contains("laptop serves"), "{picture}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Names and addresses that the process has asked for: what failed first, then what was asked for last.
 
+mod vain;
+
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use inspector::text::numbers;
 use tunnel::status::{Name, Peer};
@@ -36,6 +39,8 @@ pub struct Rows<'a> {
     pub names: Vec<&'a Name>,
     /// Those of the second.
     pub peers: Vec<&'a Peer>,
+    /// Names, with their kinds, that were asked for in vain.
+    vain: BTreeSet<(&'a str, &'a str)>,
 }
 
 impl Rows<'_> {
@@ -50,9 +55,19 @@ impl Rows<'_> {
 
     fn failed(&self, at: usize) -> bool {
         match self.names.get(at) {
-            Some(name) => name.failed > 0,
+            Some(name) => self.is_in_vain(name),
             None => self.peers.get(at - self.names.len()).is_some_and(|peer| peer.failed > 0),
         }
+    }
+
+    /// Whether nothing was found where something was to be.
+    pub fn is_in_vain(&self, name: &Name) -> bool {
+        self.vain.contains(&(name.name.as_str(), name.kind.as_str()))
+    }
+
+    /// How many names were asked for in vain, of all that the session knows.
+    pub fn in_vain(&self) -> usize {
+        self.vain.len()
     }
 
     fn open(&self, at: usize) -> Option<Effect> {
@@ -103,13 +118,16 @@ impl Network {
         let network = &known.network;
         let holds = |name: &&Name| [&name.name, &name.answer].iter().any(|text| self.filter.takes(text));
         let mut names: Vec<_> = network.dns.iter().filter(holds).collect();
-        names.sort_by_key(|name| (name.failed == 0, Reverse(name.at_ms), &name.name, &name.kind));
+        let vain = network.dns.iter().filter(|name| vain::is_in_vain(name, &network.dns));
+        let vain: BTreeSet<_> = vain.map(|name| (name.name.as_str(), name.kind.as_str())).collect();
+        let is_in_vain = |name: &Name| vain.contains(&(name.name.as_str(), name.kind.as_str()));
+        names.sort_by_key(|name| (!is_in_vain(name), Reverse(name.at_ms), &name.name, &name.kind));
         let holds = |peer: &&Peer| {
             self.filter.takes(&peer.address) || peer.name.as_ref().is_some_and(|name| self.filter.takes(name))
         };
         let mut peers: Vec<_> = network.outbound.iter().filter(holds).collect();
         peers.sort_by_key(|peer| (peer.failed == 0, Reverse(peer.at_ms), &peer.address));
-        Rows { names, peers }
+        Rows { names, peers, vain }
     }
 
     /// Which of these rows is selected, counted over both tables; `height` rows are in view, for paging.

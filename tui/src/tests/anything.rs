@@ -259,7 +259,7 @@ proptest! {
         samples in prop::bool::weighted(0.8),
         steps in prop::collection::vec(step(), 0..40),
     ) {
-        let mut state = State::new(None);
+        let mut state = State::new();
         let scene = Scene { look: Look::default(), zone: jiff::tz::TimeZone::UTC, now: sample::now() };
         let mut drawn = Drawn { terminal: Terminal::new(TestBackend::new(80, 24)).unwrap(), scene };
         if samples {

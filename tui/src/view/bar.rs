@@ -12,13 +12,14 @@ use crate::state::State;
 pub(super) fn draw(state: &State, scene: &Scene, frame: &mut Frame<'_>, area: Rect) {
     let mut line = Line::default();
     for (number, screen) in (1..).zip(Screen::ALL) {
-        let name = format!(" {number} {} ", screen.name());
-        if screen == state.screen {
-            // Understood without colours, too.
-            line = line.and(Role::Title, format!("[{}]", name.trim()));
-        } else {
-            line = line.and(Role::Dim, name);
-        }
+        let name = format!("{number} {}", screen.name());
+        // Understood without colours, too. All of it fits into 60 columns.
+        let (before, after, role) = match screen == state.screen {
+            true => ("[", "]", Role::Title),
+            false if number == 1 => ("", " ", Role::Dim),
+            false => (" ", " ", Role::Dim),
+        };
+        line = line.and(role, format!("{before}{name}{after}"));
     }
     text::put(frame, area, 0, &line, scene.look, Style::new());
 }

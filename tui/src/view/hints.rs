@@ -6,6 +6,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::{Scene, text};
+use crate::command::Command;
 use crate::input::palette;
 use crate::state::State;
 use crate::state::typing::What;
@@ -43,21 +44,25 @@ pub(super) fn typing(state: &State, scene: &Scene, frame: &mut Frame<'_>, area: 
     }
 }
 
-/// The keys that matter here.
+/// The keys that matter here. Help and the way out are always among them.
 pub(super) fn draw(state: &State, scene: &Scene, frame: &mut Frame<'_>, area: Rect) {
-    let mut line = Line::of(Role::Plain, " ");
-    let mut used = 1;
     let hinted = state.bindings.iter().filter(|binding| binding.is_for(state.screen));
-    for (binding, hint) in hinted.filter_map(|binding| Some((binding, binding.hint?))) {
-        let Some(key) = binding.keys.first() else { continue };
-        let key = key.to_string();
-        let width = fit::width(&key) + 1 + hint.len() + 3;
-        // The last three are found everywhere, and help tells the rest.
-        if used + width > usize::from(area.width) {
-            continue;
+    let hinted = hinted
+        .filter_map(|binding| Some((binding.keys.first()?.to_string(), binding.hint?, &binding.command)));
+    let width = |key: &str, hint: &str| fit::width(key) + 1 + fit::width(hint) + 3;
+    let all: Vec<_> = hinted.collect();
+    let is_always = |command: &Command| matches!(command, Command::Help | Command::Quit);
+    let always: usize =
+        all.iter().filter(|(.., command)| is_always(command)).map(|(key, hint, _)| width(key, hint)).sum();
+    let mut left = usize::from(area.width).saturating_sub(always);
+    let mut line = Line::of(Role::Plain, " ");
+    for (key, hint, command) in &all {
+        if !is_always(command) {
+            let Some(less) = left.checked_sub(width(key, hint)) else { continue };
+            left = less;
         }
-        used += width;
-        line = line.and(Role::Name, key).and(Role::Plain, format!(" {hint}")).and(Role::Dim, " · ");
+        let dot = if scene.look.ascii { " - " } else { " · " };
+        line = line.and(Role::Name, key.clone()).and(Role::Plain, format!(" {hint}")).and(Role::Dim, dot);
     }
     line.spans.pop();
     text::put(frame, area, 0, &line, scene.look, Style::new());

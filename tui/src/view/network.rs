@@ -86,13 +86,14 @@ fn tables(
     area: Rect,
 ) {
     let network = &known.network;
-    let names: Vec<_> = rows.names.iter().map(|row| name(row, scene)).collect();
+    let names: Vec<_> = rows.names.iter().map(|row| name(row, rows.is_in_vain(row), scene)).collect();
     let peers: Vec<_> = rows.peers.iter().map(|row| peer(row, scene)).collect();
     let dns = &known.session.dns;
-    let names_title = (" DNS", format!("{} names, {} answered", network.dns.len(), dns.answered), dns.failed);
+    let count = format!("{} names, {} answers", network.dns.len(), dns.answered);
+    let names_title = (" DNS", count, (rows.in_vain() as u64, "in vain"));
     let outbound = &known.session.outbound;
     let count = format!("{} addresses, {} connections", network.outbound.len(), outbound.connections);
-    let peers_title = (" OUTBOUND", count, outbound.failed);
+    let peers_title = (" OUTBOUND", count, (outbound.failed, "failed"));
     let first = height(names.len(), peers.len(), usize::from(area.height));
     let [above, below] = Layout::vertical([Constraint::Length(first), Constraint::Min(0)]).areas(area);
     let in_first = selected < names.len();
@@ -133,13 +134,13 @@ fn put_title(
     frame: &mut Frame<'_>,
     area: Rect,
     scene: &Scene,
-    (title, count, failed): (&'static str, String, u64),
+    (title, count, (failed, word)): (&'static str, String, (u64, &'static str)),
     filter: &str,
     (shown, all): (usize, usize),
 ) {
     let role = if failed > 0 { Role::Bad } else { Role::Dim };
     let mut line = Line::of(Role::Title, title).and(Role::Dim, format!("  {count}, "));
-    line = line.and(role, format!("{failed} failed"));
+    line = line.and(role, format!("{failed} {word}"));
     if !filter.is_empty() {
         line = line.and(Role::Warn, format!("  {shown} of {all} hold \"{}\"", printable(filter)));
         line = line.and(Role::Dim, "  esc shows all");
@@ -149,14 +150,19 @@ fn put_title(
     text::put(frame, area, 0, &line, scene.look, Style::new());
 }
 
-fn name(name: &Name, scene: &Scene) -> Vec<Span> {
+fn name(name: &Name, in_vain: bool, scene: &Scene) -> Vec<Span> {
     let plain = |text: String| Span::new(Role::Plain, text);
+    let answer = match (in_vain, name.failed < name.asked) {
+        (true, _) => Role::Bad,
+        (false, true) => Role::Plain,
+        (false, false) => Role::Dim,
+    };
     vec![
         plain(printable(&name.name).into_owned()),
         Span::new(Role::Dim, printable(&name.kind)),
-        Span::new(if name.failed > 0 { Role::Bad } else { Role::Plain }, printable(&name.answer)),
+        Span::new(answer, printable(&name.answer)),
         plain(name.asked.to_string()),
-        failed(name.failed),
+        Span::new(if in_vain { Role::Bad } else { Role::Dim }, name.failed.to_string()),
         plain(said::duration(name.last_us)),
         plain(said::duration(name.most_us)),
         Span::new(Role::Dim, text::age_ms(name.at_ms, scene.now)),

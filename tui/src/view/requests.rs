@@ -25,7 +25,11 @@ pub(super) fn draw(state: &mut State, scene: &Scene, frame: &mut Frame<'_>, area
     let roomy = whole.width >= ROOMY.0 && whole.height >= ROOMY.1;
     let below = match &place.opened {
         None => 0,
-        Some(_) if roomy => area.height * 3 / 5,
+        // The list needs no more than its rows; what is open gets the rest.
+        Some(_) if roomy => {
+            let rows = u16::try_from(place.listed.matching.len()).unwrap_or(u16::MAX).saturating_add(2);
+            area.height - rows.min(area.height * 2 / 5)
+        }
         Some(_) => area.height,
     };
     let [above, detail] = Layout::vertical([Constraint::Min(0), Constraint::Length(below)]).areas(area);

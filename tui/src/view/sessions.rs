@@ -4,7 +4,8 @@ use inspector::text::{Line, Role, Span, numbers};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
-use tunnel::status::{Phase, Process, Serving, Session};
+use tunnel::message::Unavailable;
+use tunnel::status::{Link, Phase, Process, Serving, Session};
 
 use super::table::{self, column, numbers as right, wide};
 use super::{Scene, text};
@@ -13,18 +14,19 @@ use crate::rate;
 use crate::state::State;
 
 pub(super) fn draw(state: &mut State, scene: &Scene, frame: &mut Frame<'_>, area: Rect) {
-    let sessions = state.data().sessions.clone();
-    if sessions.is_empty() {
+    let sessions = &state.data().sessions;
+    let focus = state.known().map(|known| &known.session.id);
+    let Some(selected) = sessions.iter().position(|known| Some(&known.session.id) == focus) else {
         let lines =
             ["no session runs on this laptop", "devbridge intercept TARGET -- CMD", "devbridge sync TARGET"];
         return text::empty(frame, area, scene, &lines);
-    }
-    let focus = state.known().map(|known| known.session.id.clone());
-    let selected = sessions.iter().position(|known| Some(&known.session.id) == focus.as_ref());
-    state.sessions.list.select(selected.unwrap_or(0));
-    let troubles: Vec<_> = sessions.iter().flat_map(|known| troubles(known, scene)).collect();
-    let below = u16::try_from(troubles.len() + 2).unwrap_or(area.height).min(area.height / 2);
-    let [list, rest] = Layout::vertical([Constraint::Min(2), Constraint::Length(below)]).areas(area);
+    };
+    let rows: Vec<_> = sessions.iter().map(|known| row(known, scene)).collect();
+    let passing = sessions.get(selected).map(|known| passing(known, scene));
+    let mut below: Vec<_> = passing.into_iter().chain([Line::default()]).collect();
+    below.extend(sessions.iter().flat_map(|known| troubles(known, scene)));
+    let height = u16::try_from(below.len()).unwrap_or(area.height).min(area.height / 2);
+    let [list, rest] = Layout::vertical([Constraint::Min(2), Constraint::Length(height)]).areas(area);
     let columns = [
         column("", 0),
         column("TARGET", 0),
@@ -37,13 +39,10 @@ pub(super) fn draw(state: &mut State, scene: &Scene, frame: &mut Frame<'_>, area
         right("FAILED", 1),
         right("AGE", 3),
     ];
-    let rows: Vec<_> = sessions.iter().map(|known| row(known, scene)).collect();
+    state.sessions.list.select(selected);
     table::draw(frame, list, scene.look, &columns, &mut state.sessions.list, &rows);
-    if let Some(known) = sessions.get(selected.unwrap_or(0)) {
-        passing(known, scene, frame, rest);
-    }
-    for (number, line) in troubles.iter().enumerate() {
-        text::put(frame, rest, number + 2, line, scene.look, Style::new());
+    for (number, line) in below.iter().enumerate() {
+        text::put(frame, rest, number, line, scene.look, Style::new());
     }
 }
 
@@ -89,6 +88,13 @@ pub(super) fn in_short(known: &Known, scene: &Scene) -> (&'static str, Role, Str
         (Reach::Ended, ..) => (sign("o", "○"), Role::Dim, "ended".into()),
         (_, Phase::Attaching, _) => (sign("~", "◌"), Role::Warn, "attaching".into()),
         (_, Phase::Leaving, _) => (sign("~", "◌"), Role::Warn, "leaving".into()),
+        // The agent that hears nothing from this laptop gives requests to others.
+        (_, _, Serving::Laptop) if known.session.link == Link::Lost => match known.session.unavailable {
+            Unavailable::Error => (sign("x", "✗"), Role::Bad, "nobody serves".into()),
+            Unavailable::Cluster | Unavailable::Hold { .. } => {
+                (sign("!", "◐"), Role::Warn, "originals serve".into())
+            }
+        },
         (_, _, Serving::Laptop) => (sign("*", "●"), Role::Good, "laptop serves".into()),
         (_, _, Serving::Pod) => (sign("*", "●"), Role::Good, "code serves".into()),
         (_, _, Serving::Originals { .. }) => (sign("!", "◐"), Role::Warn, "originals serve".into()),
@@ -97,7 +103,7 @@ pub(super) fn in_short(known: &Known, scene: &Scene) -> (&'static str, Role, Str
 }
 
 /// The requests of the last minute, each second a column, and what has passed in all.
-fn passing(known: &Known, scene: &Scene, frame: &mut Frame<'_>, area: Rect) {
+fn passing(known: &Known, scene: &Scene) -> Line {
     let session = &known.session;
     let requests = &session.requests;
     let counts = format!(
@@ -113,7 +119,7 @@ fn passing(known: &Known, scene: &Scene, frame: &mut Frame<'_>, area: Rect) {
         let seconds = rate::seconds(known.exchanges.values().map(|exchange| &**exchange), scene.now);
         line = line.and(Role::Name, "  requests/s ").and(Role::Good, rate::bars(&seconds, scene.look.ascii));
     }
-    text::put(frame, area, 0, &line, scene.look, Style::new());
+    line
 }
 
 /// What is wrong with a session, and what to do.
@@ -136,6 +142,9 @@ fn troubles(known: &Known, scene: &Scene) -> Vec<Line> {
         {
             return vec![trouble(why.clone(), fix(session))];
         }
+        (Reach::Here, _) if session.link == Link::Lost => {
+            return vec![trouble("the agent does not answer".into(), "devbridge dials again by itself")];
+        }
         _ => {}
     }
     Vec::new()
@@ -143,7 +152,7 @@ fn troubles(known: &Known, scene: &Scene) -> Vec<Line> {
 
 fn fix(session: &Session) -> &'static str {
     match (&session.link, &session.process) {
-        (tunnel::status::Link::Lost, _) => "devbridge dials again by itself",
+        (Link::Lost, _) => "devbridge dials again by itself",
         (_, Process::None) => "start it; requests come as soon as it listens",
         (_, Process::Exited { .. }) => "5 logs shows what it wrote last",
         (_, Process::Running { .. }) => "requests come as soon as it listens",
