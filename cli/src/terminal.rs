@@ -15,6 +15,14 @@ pub fn size() -> Option<(u16, u16)> {
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
+/// Whether the locale's characters are those of Unicode; without a locale they are.
+pub fn is_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    locale.is_none_or(|locale| locale.to_ascii_uppercase().replace('-', "").contains("UTF8"))
+}
+
 /// While it is there, keys go through as they are: the program elsewhere echoes them, and Ctrl-C is its own.
 #[derive(Debug)]
 pub struct Raw {

@@ -3,13 +3,14 @@
 //! The session keeps its exchanges in memory and tells of them on its control socket; everything that is read here was
 //! covered there, unless secrets were asked for.
 
+pub(super) mod again;
 mod diff;
-mod edit;
-mod export;
+pub(super) mod edit;
+pub(super) mod export;
 mod list;
 mod paint;
 mod replay;
-mod session;
+pub(super) mod session;
 mod show;
 
 use crate::args::requests::{Action, Requests};

@@ -8,7 +8,7 @@ use std::process::Command;
 use bytes::Bytes;
 use inspector::Header;
 
-use super::replay::replace;
+use super::again::replace;
 use crate::error::{Exit, Failure};
 use crate::session::inspect::replay::Outgoing;
 
@@ -20,7 +20,7 @@ const HEAD: &str = "# Change the request and save it: it is sent when the editor
 ///
 /// # Errors
 /// There is no editor, it failed, or what it left is no request.
-pub(super) fn edit(outgoing: &mut Outgoing) -> Result<bool, Failure> {
+pub(in crate::commands) fn edit(outgoing: &mut Outgoing) -> Result<bool, Failure> {
     let failed = |why: String| {
         Failure::new("DB-REQUESTS-017", Exit::Failure, "the editor failed; nothing was sent")
             .why(why)

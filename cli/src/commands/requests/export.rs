@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use inspector::Exchange;
 use inspector::export::{Side, base, curl, har, httpie, raw};
@@ -39,16 +40,20 @@ pub(super) async fn run(args: Export, output: &Output) -> Result<(), Failure> {
             let _ = output.bytes(&written);
         }
         Some(path) => {
-            let mut options = std::fs::OpenOptions::new();
-            let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-            file.and_then(|mut file| file.write_all(&written)).map_err(|error| {
-                Failure::new("DB-REQUESTS-007", Exit::Failure, format!("cannot write {}", path.display()))
-                    .why(error)
-            })?;
+            save(path, &written)?;
             output.say(&format!("{} written to {}", count(all.len()), path.display()));
         }
     }
     Ok(())
+}
+
+/// To a file of this user alone: it may hold what is nobody else's concern.
+pub(in crate::commands) fn save(path: &Path, written: &[u8]) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(written)).map_err(|error| {
+        Failure::new("DB-REQUESTS-007", Exit::Failure, format!("cannot write {}", path.display())).why(error)
+    })
 }
 
 fn count(number: usize) -> String {

@@ -23,14 +23,10 @@ impl Paint {
     /// As the terminal and the environment have it.
     pub(super) fn new() -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let terminal = std::io::stdout().is_terminal();
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-        let utf8 = locale.is_none_or(|locale| locale.to_ascii_uppercase().replace('-', "").contains("UTF8"));
-        let width = terminal.then(terminal::size).flatten().map_or(WIDE, |(columns, _)| columns.into());
-        let colour = terminal && !set("NO_COLOR") && std::env::var("TERM").as_deref() != Ok("dumb");
-        Self { colour, ascii: terminal && !utf8, width }
+        let is_terminal = std::io::stdout().is_terminal();
+        let width = is_terminal.then(terminal::size).flatten().map_or(WIDE, |(columns, _)| columns.into());
+        let colour = is_terminal && !set("NO_COLOR") && std::env::var("TERM").as_deref() != Ok("dumb");
+        Self { colour, ascii: is_terminal && !terminal::is_utf8(), width }
     }
 
     /// A line as it is printed.

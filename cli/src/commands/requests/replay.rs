@@ -3,11 +3,12 @@
 use std::io::{IsTerminal, Read, Write};
 
 use bytes::Bytes;
+use inspector::Header;
 use inspector::exchange::is_idempotent;
-use inspector::text::{detail, numbers};
-use inspector::{Body, Exchange, Header};
+use inspector::text::detail;
 use jiff::tz::TimeZone;
 
+use super::again::{cut, outgoing, replace, send};
 use super::edit::edit;
 use super::list::json;
 use super::paint::Paint;
@@ -16,23 +17,17 @@ use crate::args::Format;
 use crate::args::requests::{Replay, To};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
-use crate::session::inspect::replay::{Outgoing, ReplayError, To as Goes};
-use crate::session::socket;
+use crate::session::inspect::replay::{Outgoing, To as Goes};
 
 /// Sends it and prints what comes.
 pub(super) async fn run(args: Replay, output: &Output) -> Result<u8, Failure> {
     let of = Of::find(args.which.session.as_deref()).await?;
     // As it was: what is covered can't be sent.
     let before = of.one(args.id, true).await?;
-    let mut outgoing = Outgoing {
-        of: before.id,
-        to: if args.to == To::Cluster { Goes::Cluster } else { Goes::Process },
-        method: args.method.clone().unwrap_or_else(|| before.method.clone()),
-        target: args.path.clone().unwrap_or_else(|| before.target.clone()),
-        host: before.host.clone(),
-        request: before.request.clone(),
-    };
-    outgoing.request.trailers.clear();
+    let goes = if args.to == To::Cluster { Goes::Cluster } else { Goes::Process };
+    let mut outgoing = outgoing(&before, goes);
+    outgoing.method = args.method.clone().unwrap_or(outgoing.method);
+    outgoing.target = args.path.clone().unwrap_or(outgoing.target);
     for header in &args.set_header {
         set(&mut outgoing, header)?;
     }
@@ -46,10 +41,7 @@ pub(super) async fn run(args: Replay, output: &Output) -> Result<u8, Failure> {
         return Ok(0);
     }
     agree(&args, &of, &outgoing, output)?;
-    let id = match socket::replay(&of.socket, outgoing).await.map_err(|error| of.silent(error))? {
-        Ok(id) => id,
-        Err(error) => return Err(failure(&error)),
-    };
+    let id = send(&of, outgoing).await?;
     let exchange = of.one(id, args.which.reveal).await?;
     if args.output == Format::Json {
         output.data(&json(&exchange));
@@ -85,12 +77,6 @@ fn set(outgoing: &mut Outgoing, header: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Another body, which is as it is written.
-pub(super) fn replace(outgoing: &mut Outgoing, body: Bytes) {
-    outgoing.request.headers.retain(|header| !header.name.eq_ignore_ascii_case("content-encoding"));
-    outgoing.request.body = Body { size: body.len() as u64, kept: body, ..Body::default() };
-}
-
 fn body(data: &str) -> Result<Bytes, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new("DB-REQUESTS-011", Exit::Usage, format!("cannot read {data}")).why(error)
@@ -104,17 +90,6 @@ fn body(data: &str) -> Result<Bytes, Failure> {
         }
         Some(path) => std::fs::read(path).map(Bytes::from).map_err(failed),
     }
-}
-
-fn cut(exchange: &Exchange) -> Failure {
-    let Body { size, kept, .. } = &exchange.request.body;
-    Failure::new("DB-REQUESTS-012", Exit::Usage, format!("the body of request {} was not kept", exchange.id))
-        .why(format!(
-            "{} passed, and the first {} are kept",
-            numbers::size(*size),
-            numbers::size(kept.len() as u64)
-        ))
-        .fix(format!("devbridge requests replay {} --data @FILE", exchange.id))
 }
 
 /// Asks, where something of others may change.
@@ -151,20 +126,6 @@ fn agree(args: &Replay, of: &Of, outgoing: &Outgoing, output: &Output) -> Result
     match std::io::stdin().read_line(&mut line) {
         Ok(_) if matches!(line.trim(), "y" | "Y" | "yes") => Ok(()),
         _ => Err(refused()),
-    }
-}
-
-fn failure(error: &ReplayError) -> Failure {
-    match error {
-        ReplayError::None(_) => {
-            Failure::new("DB-REQUESTS-003", Exit::Target, error.to_string()).fix("devbridge requests list")
-        }
-        ReplayError::Nobody(_) => {
-            Failure::new("DB-REQUESTS-014", Exit::Failure, "nothing was sent").why(error)
-        }
-        ReplayError::Malformed(_) => Failure::new("DB-REQUESTS-015", Exit::Usage, error.to_string()),
-        ReplayError::Unanswered(_) => Failure::new("DB-REQUESTS-016", Exit::Failure, error.to_string())
-            .why("it may have had an effect; it was not sent twice"),
     }
 }
 
@@ -205,12 +166,5 @@ mod tests {
         for wrong in ["x", "a b: c", ": c", "a: b\nc"] {
             assert!(set(&mut changed, wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn another_body_is_not_encoded_like_the_old_one() {
-        let mut changed = outgoing();
-        replace(&mut changed, Bytes::from_static(b"plain"));
-        assert_eq!((changed.request.headers.len(), changed.request.body.size), (2, 5));
     }
 }

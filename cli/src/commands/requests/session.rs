@@ -11,14 +11,14 @@ use crate::session::inspect::told::{Query, Told};
 use crate::session::socket::{self, Requests};
 
 /// A running session of this user.
-pub(super) struct Of {
-    pub(super) session: Session,
-    pub(super) socket: PathBuf,
+pub(in crate::commands) struct Of {
+    pub(in crate::commands) session: Session,
+    pub(in crate::commands) socket: PathBuf,
 }
 
 impl Of {
     /// The one that is named, or the only one.
-    pub(super) async fn find(named: Option<&str>) -> Result<Self, Failure> {
+    pub(in crate::commands) async fn find(named: Option<&str>) -> Result<Self, Failure> {
         let sessions = socket::sessions().await.map_err(|error| {
             Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
         })?;
@@ -60,13 +60,18 @@ impl Of {
         }
     }
 
+    /// The one of this id.
+    pub(in crate::commands) async fn id(id: &str) -> Result<Self, Failure> {
+        Self::find(Some(id)).await
+    }
+
     /// Asks it for exchanges. The filter was read here before.
-    pub(super) async fn ask(&self, query: Query) -> Result<Requests, Failure> {
+    pub(in crate::commands) async fn ask(&self, query: Query) -> Result<Requests, Failure> {
         Requests::ask(&self.socket, query).await.map_err(|error| self.silent(error))
     }
 
     /// All that match.
-    pub(super) async fn all(&self, query: Query) -> Result<(Vec<Exchange>, u64), Failure> {
+    pub(in crate::commands) async fn all(&self, query: Query) -> Result<(Vec<Exchange>, u64), Failure> {
         let mut requests = self.ask(query).await?;
         let mut all = Vec::new();
         loop {
@@ -80,7 +85,7 @@ impl Of {
     }
 
     /// One of them, with its bodies.
-    pub(super) async fn one(&self, id: u64, reveal: bool) -> Result<Exchange, Failure> {
+    pub(in crate::commands) async fn one(&self, id: u64, reveal: bool) -> Result<Exchange, Failure> {
         let query = Query { filter: vec![format!("id={id}")], bodies: true, reveal, ..Query::default() };
         let (found, dropped) = self.all(query).await?;
         let failure = || {
@@ -95,13 +100,13 @@ impl Of {
     }
 
     /// It does not answer as it should.
-    pub(super) fn silent(&self, why: impl std::fmt::Display) -> Failure {
+    pub(in crate::commands) fn silent(&self, why: impl std::fmt::Display) -> Failure {
         let what = format!("the session of {} does not answer", self.session.target);
         Failure::new("DB-REQUESTS-004", Exit::Failure, what).why(why)
     }
 
     /// Why there may be nothing to see.
-    pub(super) fn nothing(&self) -> &'static str {
+    pub(in crate::commands) fn nothing(&self) -> &'static str {
         if self.session.sync.is_some() {
             "its code runs in the cluster, and requests do not come to this laptop; devbridge intercept brings them here"
         } else {
@@ -111,7 +116,7 @@ impl Of {
 }
 
 /// Reads filters before anything is asked.
-pub(super) fn check(filter: &[String]) -> Result<(), Failure> {
+pub(in crate::commands) fn check(filter: &[String]) -> Result<(), Failure> {
     Filter::parse(filter).map(drop).map_err(|error| unreadable(&error))
 }
 

@@ -63,21 +63,26 @@ pub(super) async fn verify(args: &Verify, output: &Output) -> Result<u8, Failure
 }
 
 fn text(pod: &Verified) -> String {
+    lines(pod).join("\n")
+}
+
+/// What was found in a pod, and below it what differs.
+pub(in crate::commands) fn lines(pod: &Verified) -> Vec<String> {
     let state = match (pod.differences.len(), pod.repaired) {
         (0, _) => format!("in sync @ {}, {} paths compared", pod.generation, pod.same),
         (_, true) => format!("repaired, in sync @ {}", pod.generation),
         _ => format!("not in sync @ {}; devbridge sync verify --repair", pod.generation),
     };
-    let mut text = format!("{}: {state}", pod.pod);
+    let mut lines = vec![format!("{}: {state}", pod.pod)];
     for difference in &pod.differences {
         let what = match difference.what {
             What::Contents => "other contents",
             What::Metadata => "other permissions or time",
             What::Extra => "only in the pod",
         };
-        text.push_str(&format!("\n  {}: {what}", difference.path));
+        lines.push(format!("  {}: {what}", difference.path));
     }
-    text
+    lines
 }
 
 #[cfg(test)]
