@@ -92,10 +92,15 @@ impl Inspector {
         self.tell();
     }
 
-    /// Forgets all of them.
-    pub fn clear(&self) {
-        self.ring().clear();
+    /// Forgets all of them; ids up to the one that it gives are kept no more.
+    pub fn clear(&self) -> u64 {
+        let dropped = {
+            let mut ring = self.ring();
+            ring.clear();
+            ring.changed(ring.version(), 0).dropped
+        };
         self.tell();
+        dropped
     }
 
     /// The number of the newest change, now and later.

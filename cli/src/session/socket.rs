@@ -23,7 +23,7 @@ mod follow;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Follow, Requests, leave, replay, sessions, verify};
+pub use client::{Follow, Requests, clear, is_dead, leave, paths, replay, sessions, verify};
 
 use super::inspect::Inspector;
 use super::inspect::replay::{Outgoing, ReplayError};
@@ -56,6 +56,8 @@ pub enum Ask {
     Requests(Query),
     /// To tell its state and its journal, and go on with that; answered by lines of [`News`].
     Follow,
+    /// To forget all requests.
+    Clear,
     /// To send a request again.
     Replay(Box<Outgoing>),
 }
@@ -70,6 +72,8 @@ pub enum Answer {
     Left(Result<(), String>),
     /// To [`Ask::Verify`]; none: its code does not run in pods.
     Verified(Option<Vec<Verified>>),
+    /// To [`Ask::Clear`]: exchanges up to this id are kept no more.
+    Cleared(u64),
     /// To [`Ask::Replay`]: its id.
     Replayed(Result<u64, ReplayError>),
 }
@@ -170,6 +174,7 @@ async fn serve(stream: UnixStream, session: Asked, over: impl Future<Output = ()
             let telling = async |to: mpsc::Sender<News>| follow::tell(&board, &journal, over, &to).await;
             return tell(stream.into_inner(), telling).await;
         }
+        Ask::Clear => Answer::Cleared(inspector.clear()),
         Ask::Replay(outgoing) => Answer::Replayed(inspector.replay(*outgoing).await),
         Ask::Leave => {
             let (done, ended) = oneshot::channel();

@@ -1,5 +1,6 @@
 //! What other terminals do with a session: look, ask, end it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,11 +29,7 @@ const REPLAY: Duration = Duration::from_secs(150);
 /// The directory is not this user's own.
 pub async fn sessions() -> io::Result<Vec<(Session, PathBuf)>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder()?)? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "sock") {
-            continue;
-        }
+    for path in paths()? {
         match ask(&path, Ask::Status, REQUEST).await {
             Ok(Answer::Status(session)) => found.push((*session, path)),
             // Its process was killed: nobody listens any more.
@@ -44,6 +41,38 @@ pub async fn sessions() -> io::Result<Vec<(Session, PathBuf)>> {
     }
     found.sort_by(|(a, _), (b, _)| a.since.cmp(&b.since));
     Ok(found)
+}
+
+/// The sockets of all sessions of this user, those of dead ones too.
+///
+/// # Errors
+/// The directory is not this user's own.
+pub fn paths() -> io::Result<BTreeSet<PathBuf>> {
+    let entries = std::fs::read_dir(folder()?)?.map(|entry| entry.map(|entry| entry.path()));
+    let is_socket = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "sock");
+    entries.filter(|path| path.as_ref().is_ok_and(is_socket)).collect()
+}
+
+/// Whether the process of the session behind `socket` was killed: the socket is still there, and nobody listens. It is removed
+/// then.
+pub async fn is_dead(socket: &Path) -> bool {
+    let connected = UnixStream::connect(socket).await;
+    let dead = connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if dead {
+        let _ = std::fs::remove_file(socket);
+    }
+    dead
+}
+
+/// Has the session behind `socket` forget all exchanges; ids up to the one that it gives are kept no more.
+///
+/// # Errors
+/// It can't be reached or did not answer.
+pub async fn clear(socket: &Path) -> io::Result<u64> {
+    match ask(socket, Ask::Clear, REQUEST).await? {
+        Answer::Cleared(up_to) => Ok(up_to),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
 }
 
 /// Has the session behind `socket` leave, and waits until it has.
