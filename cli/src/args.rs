@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tunnel::message::Unavailable;
 
+pub mod dashboard;
 pub mod requests;
 pub mod sync;
 mod units;
@@ -47,6 +48,13 @@ pub enum Command {
         devbridge status --follow           what the only one does, as it happens\n  \
         devbridge status --follow -o json   the same for programs")]
     Status(Status),
+    /// See all that passes through my sessions on a screen, and act on it from there
+    #[command(after_help = "Examples:\n  \
+        devbridge dashboard                   all sessions of mine; closing it changes none\n  \
+        devbridge dashboard web               begin with that of web\n  \
+        devbridge dashboard --plain           a line for each thing that happens\n\n\
+        ? shows the keys of a screen.")]
+    Dashboard(dashboard::Dashboard),
     /// See, replay, compare and export the requests of a session
     #[command(after_help = "Examples:\n  \
         devbridge requests list 'status>=500'              those that failed\n  \
@@ -149,6 +157,9 @@ pub struct Intercept {
     /// Do not keep requests for `devbridge requests`; they are kept in memory only, and no longer than the session
     #[arg(long)]
     pub no_record: bool,
+    /// Open the dashboard when requests come here; the process writes to its screen of logs then. Closing it changes nothing
+    #[arg(long)]
+    pub dashboard: bool,
     /// The process to run; without it, requests go to whatever listens on this laptop
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod completion;
+pub mod dashboard;
 pub mod debug;
 pub mod doctor;
 pub mod gc;

@@ -33,6 +33,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<u8, Failure> {
         Command::Status(args) => commands::status::run(args, output).await?,
         Command::Sync(args) => return commands::sync::run(*args, output).await,
         Command::Requests(args) => return commands::requests::run(args, output).await,
+        Command::Dashboard(args) => return commands::dashboard::run(args, output).await,
         Command::Logs(args) => commands::logs::run(args, output).await?,
         Command::Gc(args) => commands::gc::run(args, output).await?,
         Command::Install(args) => commands::install::run(args, output).await?,

@@ -93,6 +93,9 @@ pub struct SyncRun {
     /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, set with the swap and removed with it
     #[arg(long)]
     pub pause_gitops: bool,
+    /// Open the dashboard when requests go to the code. Closing it changes nothing
+    #[arg(long)]
+    pub dashboard: bool,
     /// What to run in the container; default: what the target runs
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -50,6 +50,8 @@ pub enum Whose {
     /// The target's own, and those of code that runs in its place.
     #[default]
     Target,
+    /// The target's own alone.
+    Originals,
     /// Those of code that runs in its place.
     Code,
     /// devbridge's agents'.
@@ -87,6 +89,7 @@ impl Wanted {
     fn sources(&self, pods: &[Pod]) -> Vec<Source> {
         let wanted = |pod: &&Pod| match (self.whose, pods::is_agent(pod)) {
             (Whose::Target, agent) => !agent || pods::runs_code(pod),
+            (Whose::Originals, agent) => !agent,
             (Whose::Code, _) => pods::runs_code(pod),
             (Whose::Agents, agent) => agent,
         };

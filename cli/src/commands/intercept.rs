@@ -4,7 +4,8 @@ mod reload;
 
 use tunnel::message::Unavailable;
 
-use super::swap::{self, Plan, Work};
+use super::dashboard;
+use super::swap::{self, Beside, Plan, Work};
 use crate::args::Intercept;
 use crate::error::Failure;
 use crate::output::Output;
@@ -17,11 +18,15 @@ const RELOADING: Unavailable = Unavailable::Hold { millis: 5000 };
 /// # Errors
 /// What stopped it; everything that could be undone has been.
 pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
+    if args.dashboard {
+        dashboard::check()?;
+    }
     let plan = || {
         let reload = reload::reload(&args, output)?;
         let usual = if reload.is_some() { RELOADING } else { Unavailable::Cluster };
         let args = args.clone();
         Ok(Plan {
+            dashboard: args.dashboard.then(|| Beside { kubeconfig: args.cluster.kubeconfig.clone() }),
             target: args.target,
             cluster: args.cluster,
             ports: args.ports,
@@ -31,7 +36,6 @@ pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
             takeover: args.takeover,
             pause_gitops: args.pause_gitops,
             record: !args.no_record,
-            capture: false,
             work: Work::Laptop { command: args.command, reload },
         })
     };

@@ -11,28 +11,32 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
-use tunnel::identity::KeyPair;
 use tunnel::message::Unavailable;
 use tunnel::status::Phase;
 
 mod begin;
 mod end;
 mod gitops;
+mod identity;
 mod keeper;
 mod lock;
 mod pod;
 mod ports;
+mod screen;
 
 use self::begin::{ready, status};
 use self::end::{Why, finish, undo};
+use self::identity::{id, keys, who};
 use self::ports::{describe, ports};
+pub(super) use self::screen::Beside;
+use self::screen::Screen;
 use super::signals::Signals;
 use crate::args::ClusterArgs;
 use crate::bundle::Bundle;
 use crate::cluster::objects::Objects;
 use crate::cluster::parts::Parts;
 use crate::cluster::target::Target;
-use crate::cluster::{Cluster, agent_pod, key, names, preflight};
+use crate::cluster::{Cluster, agent_pod, key, preflight};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::attach::{self, Making, Wanted, attach};
@@ -71,8 +75,8 @@ pub(super) struct Plan {
     pub(super) pause_gitops: bool,
     /// Whether requests are kept for `devbridge requests`.
     pub(super) record: bool,
-    /// Whether what the process writes is kept for who follows the session; it has a terminal of its own then.
-    pub(super) capture: bool,
+    /// Opens the dashboard when it takes requests; what the process writes is kept for it then.
+    pub(super) dashboard: Option<Beside>,
     /// Whose requests are served, and by what.
     pub(super) work: Work,
 }
@@ -195,7 +199,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
     let wanted = Wanted {
         command,
         reload,
-        capture: args.capture,
+        capture: args.dashboard.is_some(),
         sync,
         ports: Arc::new(ports.iter().map(|port| (port.container, port.laptop)).collect()),
         wait: args.wait,
@@ -205,7 +209,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
         services: target.services.iter().map(|service| service.name.clone()).collect(),
     };
     let keeper = keeper::Beside::start(&context, &target, &bundle, &making.parts, &wanted.session);
-    let ended = with_record(&context, &target, making, wanted, signals).await;
+    let ended = with_record(&context, &target, making, wanted, signals, args.dashboard).await;
     let kept = keeper.watches();
     keeper.end().await;
     match ended {
@@ -222,6 +226,7 @@ async fn with_record(
     making: Making,
     wanted: Wanted,
     signals: &mut Signals,
+    dashboard: Option<Beside>,
 ) -> Result<u8, Failure> {
     let output = &context.output;
     let (leave_tx, mut leave_rx) = mpsc::channel(LEAVERS);
@@ -298,10 +303,12 @@ async fn with_record(
     };
     let (stop_tx, stop) = watch::channel(false);
     let following = follow(context, &making, &services, &mut attached, stop);
+    let mut screen = Screen::begin(dashboard.as_ref(), &session, output);
     let why = {
         tokio::pin!(following);
         let why = tokio::select! {
             signal = signals.first() => Why::Signal(signal),
+            () = screen.interrupted() => Why::Signal(Signal::SIGINT),
             exit = exit => Why::Process(exit),
             Some(asked) = leave_rx.recv() => Why::Asked(asked),
             lost = &mut keeping => Why::Lost(lost),
@@ -311,6 +318,7 @@ async fn with_record(
             },
             () = &mut serve => Why::Signal(Signal::SIGTERM),
         };
+        screen.close().await;
         if !matches!(why, Why::Over(_)) {
             // Not dropped: a patch that is under way may still arrive, after the undo.
             stop_tx.send_replace(true);
@@ -319,7 +327,9 @@ async fn with_record(
         why
     };
     attached.process = process;
-    finish(context, &making.record, attached, why, &session).await
+    let finished = finish(context, &making.record, attached, why, &session).await;
+    screen.end().await;
+    finished
 }
 
 /// Runs `work` unless a signal comes first; for work that makes nothing.
@@ -356,30 +366,4 @@ async fn nodes(cluster: &Cluster, target: &Target) -> std::collections::BTreeSet
     let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&labels.join(","))).await;
     let pods = pods.map(|pods| pods.items).unwrap_or_default();
     pods.into_iter().filter_map(|pod| pod.spec?.node_name).collect()
-}
-
-fn keys() -> Result<KeyPair, Failure> {
-    KeyPair::generate().map_err(|error| {
-        Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
-    })
-}
-
-fn id() -> Result<String, Failure> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Failure::new("DB-TUNNEL-003", Exit::Failure, "the system gives no random numbers").why(error)
-    })?;
-    Ok(names::hex(&bytes))
-}
-
-/// `alice@laptop`: for people; nothing is decided by it.
-fn who() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
-    let user = std::env::var("USER")
-        .ok()
-        .filter(|name| !name.is_empty())
-        .or(user)
-        .unwrap_or_else(|| "somebody".into());
-    let host = nix::unistd::gethostname().unwrap_or_default();
-    format!("{user}@{}", host.to_string_lossy())
 }

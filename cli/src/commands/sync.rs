@@ -1,11 +1,12 @@
 //! `devbridge sync`: the laptop's code in the cluster, and what there is to ask about its files.
 
 mod explain;
-mod verify;
+pub(super) mod verify;
 
 use ignore::gitignore::GitignoreBuilder;
 
-use super::swap::{self, Plan, Work};
+use super::dashboard;
+use super::swap::{self, Beside, Plan, Work};
 use crate::args::sync::{Pods, Sync, SyncAbout, SyncRun};
 use crate::error::{Exit, Failure};
 use crate::memory;
@@ -23,6 +24,9 @@ pub async fn run(args: Sync, output: &Output) -> Result<u8, Failure> {
         (Some(SyncAbout::Explain(args)), _) => explain::explain(&args, output).map(|()| 0),
         (Some(SyncAbout::Verify(args)), _) => verify::verify(&args, output).await,
         (None, Some(target)) => {
+            if args.run.dashboard {
+                dashboard::check()?;
+            }
             let restart = restart(args.run.restart.as_deref())?;
             memory::give_back();
             swap::run(|| plan(target, args.run.clone(), restart.clone()), output).await
@@ -53,6 +57,7 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         pulls: Pulls::of(args.pull),
     };
     Ok(Plan {
+        dashboard: args.dashboard.then(|| Beside { kubeconfig: args.cluster.kubeconfig.clone() }),
         target: target.to_owned(),
         cluster: args.cluster,
         ports: Vec::new(),
@@ -62,7 +67,6 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         takeover: args.takeover,
         pause_gitops: args.pause_gitops,
         record: false,
-        capture: false,
         work: Work::Pod(Box::new(order)),
     })
 }
