@@ -1,10 +1,10 @@
 //! The laptop of a world: its user, and what is started there.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
-
-use tokio::process::Command;
 
 use crate::user::{self, Rights};
 use crate::{Process, World, deadline};
@@ -76,24 +76,30 @@ impl World {
         person: Person,
         environment: &[(&str, &str)],
     ) -> Process {
-        let programs = self.cluster().programs();
-        let path = programs.join(program);
+        let path = self.program(program);
         let mut command = Command::new(if path.exists() { path } else { PathBuf::from(program) });
+        self.on_the_laptop(&mut command, person);
         command
             .args(args)
+            .env("KUBECONFIG", self.path(&format!("kubeconfig-{rights:?}").to_lowercase()))
+            .envs(environment.iter().copied());
+        Process::start(command.into(), format!("{program} {}", args.join(" ")))
+    }
+
+    /// Has a command run as this person does, with no more environment than every program of the laptop has.
+    pub(crate) fn on_the_laptop(&self, command: &mut Command, person: Person) {
+        let programs = self.cluster().programs();
+        command
             .current_dir(self.folder())
             .env_clear()
             .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", programs.display()))
             .env("HOME", self.folder())
             .env("XDG_RUNTIME_DIR", self.path("run"))
-            .env("KUBECONFIG", self.path(&format!("kubeconfig-{rights:?}").to_lowercase()))
             // Of a devbridge that was built without its agent.
-            .envs(std::env::var_os("DEVBRIDGE_BUNDLE").map(|folder| ("DEVBRIDGE_BUNDLE", folder)))
-            .envs(environment.iter().copied());
+            .envs(std::env::var_os("DEVBRIDGE_BUNDLE").map(|folder| ("DEVBRIDGE_BUNDLE", folder)));
         if person == Person::Unprivileged && nix::unistd::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
-        Process::start(command, format!("{program} {}", args.join(" ")))
     }
 
     /// Waits until no process of this laptop runs any more, whoever started it.

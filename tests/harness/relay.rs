@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -190,6 +191,13 @@ impl World {
 
     /// The same as [`Self::devbridge`], over a link of its own to the API server.
     pub fn devbridge_through(&self, relay: &Relay, args: &[&str]) -> Process {
+        let path = self.kubeconfig_through(relay);
+        let kubeconfig = path.to_str().expect("a path that we made");
+        self.start_with("devbridge", args, Rights::Edit, Person::Unprivileged, &[("KUBECONFIG", kubeconfig)])
+    }
+
+    /// The path of a kubeconfig that leads over this link.
+    pub(crate) fn kubeconfig_through(&self, relay: &Relay) -> PathBuf {
         let kubeconfig = std::fs::read(self.path("kubeconfig-edit")).expect("the user was made");
         let kubeconfig = serde_json::from_slice(&kubeconfig).expect("a kubeconfig as we write it");
         let path = self.path(&format!("kubeconfig-{}", relay.port()));
@@ -197,7 +205,6 @@ impl World {
             .expect("kubeconfig is written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("own file");
         give(&path);
-        let kubeconfig = path.to_str().expect("a path that we made");
-        self.start_with("devbridge", args, Rights::Edit, Person::Unprivileged, &[("KUBECONFIG", kubeconfig)])
+        path
     }
 }
