@@ -11,6 +11,7 @@
 )]
 
 mod attach;
+mod dashboard;
 mod inspector;
 mod reload;
 mod requests;
@@ -21,7 +22,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let requests = [requests::tests(), inspector::tests()].concat();
-    harness::run([attach::tests(), reload::tests(), ways::tests(), requests, sync::tests()].concat())
+    harness::run(
+        [attach::tests(), reload::tests(), ways::tests(), requests, sync::tests(), dashboard::tests()]
+            .concat(),
+    )
 }
 
 /// The value in the middle.

@@ -1,10 +1,9 @@
 //! Saves: from a written file to the process that runs it, beside the process's own start; and what following costs when
 //! nothing happens.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::{Echo, Person, Process, Rights, World, deadline, free_port};
+use harness::{Echo, Person, Process, Rights, World, deadline, free_port, usage};
 use nix::sys::signal::Signal;
 use tokio::time;
 
@@ -20,8 +19,6 @@ const FILES: usize = 100_000;
 const FOLDERS: usize = 5_000;
 /// The cost of rest is measured for so long.
 const REST: Duration = Duration::from_secs(60);
-/// Ticks of /proc/PID/stat in a second (`USER_HZ`; proc(5)).
-const TICKS: f64 = 100.0;
 
 async fn a_save_beside_a_start(world: World) {
     world.echo(Echo::new("web")).await;
@@ -88,18 +85,8 @@ async fn a_large_tree_at_rest(world: World) {
 
 /// The part of a core that a process takes, in percent, and its resident memory in MiB.
 async fn rest(session: &Process) -> (f64, u64) {
-    let process = format!("/proc/{}", session.pid());
-    let ticks = || {
-        let stat = std::fs::read_to_string(Path::new(&process).join("stat")).unwrap();
-        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()
-    };
-    let before = ticks();
+    let before = usage(session.pid());
     time::sleep(REST).await;
-    let cpu = (ticks() - before) / TICKS / REST.as_secs_f64() * 100.0;
-    let status = std::fs::read_to_string(Path::new(&process).join("status")).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib =
-        resident.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
-    (cpu, kib.unwrap_or_default() / 1024)
+    let after = usage(session.pid());
+    ((after.cpu - before.cpu) / REST.as_secs_f64() * 100.0, after.resident_kib / 1024)
 }

@@ -12,6 +12,7 @@ mod agents;
 mod bytes;
 mod commands;
 mod control;
+mod dashboard;
 mod debug;
 mod drain;
 mod environment;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             sync::tests(),
             sync_random::tests(),
             requests::tests(),
+            dashboard::tests(),
             load::tests(),
             nodes::tests(),
             drain::tests(),
