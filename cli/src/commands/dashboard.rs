@@ -21,6 +21,7 @@ use tui::Closed;
 use tui::feed::Feed;
 use tunnel::tasks::Tasks;
 
+use super::signals::Signals;
 use crate::args::dashboard::{Dashboard, Look, Theme};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
@@ -37,13 +38,21 @@ pub async fn run(args: Dashboard, output: &Output) -> Result<u8, Failure> {
         plain::run(output).await;
         return Ok(0);
     }
-    let first = args.session.as_deref();
-    let mut open = Open::begin(first, &args.look, None, output)?;
-    match open.closed().await {
-        // As a shell reports Ctrl-C; no session has ended.
-        Closed::Interrupted => Ok(Exit::Interrupted as u8),
-        Closed::Quit | Closed::Ended => Ok(0),
-    }
+    let mut signals = Signals::new().map_err(|error| {
+        Failure::new("DB-SYSTEM-001", Exit::Failure, "cannot listen for signals").why(error)
+    })?;
+    let mut open = Open::begin(args.session.as_deref(), &args.look, None, output)?;
+    let status = tokio::select! {
+        closed = open.closed() => match closed {
+            // As a shell reports Ctrl-C; no session has ended.
+            Closed::Interrupted => Exit::Interrupted as u8,
+            Closed::Quit | Closed::Ended => 0,
+        },
+        // The terminal is given back, whoever ends this.
+        _ = signals.first() => signals.status(),
+    };
+    open.end().await;
+    Ok(status)
 }
 
 /// The dashboard of a session of this process, which ends with it.
