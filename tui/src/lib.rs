@@ -15,6 +15,7 @@ pub mod command;
 pub mod data;
 pub mod feed;
 pub mod input;
+mod pace;
 pub mod plain;
 mod rate;
 mod screen;

@@ -4,7 +4,7 @@
 //! and however fast, costs ten pictures a second.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossterm::event::{self, Event, KeyEventKind, MouseEventKind};
 use crossterm::execute;
@@ -18,13 +18,11 @@ use crate::action::Action;
 use crate::command::Command;
 use crate::feed::Feed;
 use crate::input::key::Key;
+use crate::pace::Pace;
 use crate::state::{Closed, Effect, Notice, State};
 use crate::terminal::{self, Drawn, Held, OnPanic};
 use crate::theme::Look;
 use crate::view::{self, Scene};
-
-/// Between two pictures.
-const PICTURE: Duration = Duration::from_millis(100);
 
 /// How it is to look, and where it begins.
 #[derive(Debug, Clone)]
@@ -101,12 +99,10 @@ pub fn run(
     let Options { look, zone, first, mouse } = options;
     let mut state = State::new();
     (state.first, state.mouse) = (first, mouse);
-    let mut drawn: Option<Instant> = None;
+    let mut pace = Pace::default();
     let mut changed = true;
     loop {
-        let now = Instant::now();
-        let due = drawn.is_none_or(|drawn| now.duration_since(drawn) >= PICTURE);
-        if due {
+        if pace.looks(Instant::now(), changed) {
             let taken = feed.take();
             changed |= taken.dropped > 0 || !taken.updates.is_empty();
             state.dropped(taken.dropped);
@@ -122,15 +118,15 @@ pub fn run(
             }
             let now = Timestamp::now();
             changed |= state.is_older(now);
-            if changed {
+            pace.looked(Instant::now());
+            if changed && pace.draws(Instant::now()) {
                 let scene = Scene { look, zone: zone.clone(), now };
                 terminal.drawn.draw(|frame| view::draw(&mut state, &scene, frame))?;
                 changed = false;
+                pace.drawn(Instant::now());
             }
-            drawn = Some(Instant::now());
         }
-        let wait = drawn.map_or(Duration::ZERO, |drawn| PICTURE.saturating_sub(drawn.elapsed()));
-        if !event::poll(wait)? {
+        if !event::poll(pace.wait(Instant::now(), changed))? {
             continue;
         }
         let effects = match event::read()? {
