@@ -20,6 +20,9 @@ pub use self::row::{Row, TITLES, lay_out, row};
 
 use crate::mask;
 
+/// Columns from one tab stop to the next in bodies: data is indented less than what terminals have tabs for.
+pub(crate) const TAB: usize = 4;
+
 /// A line: parts one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {

@@ -2,7 +2,7 @@
 
 use super::{Bodies, Change, Compared, Diff, Differing};
 use crate::decode::printable;
-use crate::text::{Line, Role, fit};
+use crate::text::{Line, Role, TAB, fit};
 
 impl Diff {
     /// What differs, after the summary: `- ` before what only the first has, `+ ` before what only the second has.
@@ -80,5 +80,5 @@ fn of_body(lines: &mut Vec<Line>, body: &Bodies) {
 }
 
 fn line(role: Role, sign: char, text: &str) -> Line {
-    Line::of(role, format!("{sign} {}", fit::expand_tabs(text)))
+    Line::of(role, format!("{sign} {}", fit::expand_tabs(text, TAB)))
 }

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Line, Role, Span, fit, numbers, row};
+use super::{Line, Role, Span, TAB, fit, numbers, row};
 use crate::decode::{self, printable};
 use crate::exchange::{Direction, End, Exchange, Header, Kind, Message, Route};
 
@@ -49,7 +49,7 @@ pub fn body(message: &Message) -> Vec<Line> {
         lines.push(Line::of(Role::Dim, format!("({})", decoded.notes.join("; "))));
     }
     let role = if decoded.binary { Role::Dim } else { Role::Plain };
-    lines.extend(decoded.text.lines().map(|line| Line::of(role, fit::expand_tabs(line))));
+    lines.extend(decoded.text.lines().map(|line| Line::of(role, fit::expand_tabs(line, TAB))));
     lines
 }
 

@@ -47,15 +47,15 @@ pub fn pad_left(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(spaces))
 }
 
-/// Tabs as spaces up to the next multiple of 4.
-pub(crate) fn expand_tabs(line: &str) -> Cow<'_, str> {
+/// Tabs as spaces up to the next multiple of `tab`.
+pub fn expand_tabs(line: &str, tab: usize) -> Cow<'_, str> {
     if !line.contains('\t') {
         return Cow::Borrowed(line);
     }
     let mut out = String::with_capacity(line.len() + 16);
     let mut column = 0;
     for c in line.chars() {
-        let spaces = 4 - column % 4;
+        let spaces = tab.max(1) - column % tab.max(1);
         if c == '\t' {
             out.extend(std::iter::repeat_n(' ', spaces));
             column += spaces;
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(fit("/注文/42", 5), "/注…", "wide characters are not halved");
         assert_eq!((fit("ab", 1).as_ref(), fit("ab", 0).as_ref()), ("…", ""));
         assert_eq!((pad("注", 4), pad_left("7", 3)), ("注  ".into(), "  7".into()));
-        assert_eq!(expand_tabs("a\tb\t\tc"), "a   b       c");
+        assert_eq!(expand_tabs("a\tb\t\tc", 4), "a   b       c");
     }
 
     proptest! {

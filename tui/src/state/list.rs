@@ -42,23 +42,15 @@ impl List {
     pub fn command(&mut self, command: &Command, len: usize, grows: bool) -> bool {
         let at = self.selected(len);
         let last = len.saturating_sub(1);
-        let page = self.height.max(2) - 1;
-        let to = match command {
-            Command::Up => at.saturating_sub(1),
-            Command::Down => at + 1,
-            Command::PageUp => at.saturating_sub(page),
-            Command::PageDown => at + page,
-            Command::HalfUp => at.saturating_sub(page.div_ceil(2)),
-            Command::HalfDown => at + page.div_ceil(2),
-            Command::First => 0,
-            Command::Last => last,
-            Command::Follow if grows => {
+        let to = match moved(command, at, last, self.height) {
+            Some(to) => to,
+            None if *command == Command::Follow && grows => {
                 (self.selected, self.follows) = (at, !self.follows);
                 return true;
             }
-            _ => return false,
+            None => return false,
         };
-        self.selected = to.min(last);
+        self.selected = to;
         self.follows = grows && *command == Command::Last || self.follows && self.selected == last;
         true
     }
@@ -127,23 +119,15 @@ impl Scroll {
     pub fn command(&mut self, command: &Command, grows: bool) -> bool {
         let end = self.len.saturating_sub(self.height);
         let at = if self.follows { end } else { self.first.min(end) };
-        let page = self.height.max(2) - 1;
-        let to = match command {
-            Command::Up => at.saturating_sub(1),
-            Command::Down => at + 1,
-            Command::PageUp => at.saturating_sub(page),
-            Command::PageDown => at + page,
-            Command::HalfUp => at.saturating_sub(page.div_ceil(2)),
-            Command::HalfDown => at + page.div_ceil(2),
-            Command::First => 0,
-            Command::Last => end,
-            Command::Follow if grows => {
+        let to = match moved(command, at, end, self.height) {
+            Some(to) => to,
+            None if *command == Command::Follow && grows => {
                 (self.first, self.follows) = (at, !self.follows);
                 return true;
             }
-            _ => return false,
+            None => return false,
         };
-        self.first = to.min(end);
+        self.first = to;
         self.follows = grows && *command == Command::Last || self.follows && self.first == end;
         true
     }
@@ -155,6 +139,23 @@ impl Scroll {
         self.first = if self.follows { end } else { self.first.min(end) };
         self.first..len.min(self.first + height)
     }
+}
+
+/// Where a move leads from line `at`, of those up to `last`, by pages of `height`; none: it is no move.
+fn moved(command: &Command, at: usize, last: usize, height: usize) -> Option<usize> {
+    let page = height.max(2) - 1;
+    let to = match command {
+        Command::Up => at.saturating_sub(1),
+        Command::Down => at + 1,
+        Command::PageUp => at.saturating_sub(page),
+        Command::PageDown => at + page,
+        Command::HalfUp => at.saturating_sub(page.div_ceil(2)),
+        Command::HalfDown => at + page.div_ceil(2),
+        Command::First => 0,
+        Command::Last => last,
+        _ => return None,
+    };
+    Some(to.min(last))
 }
 
 #[cfg(test)]

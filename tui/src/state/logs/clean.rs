@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use inspector::decode::printable;
-use unicode_width::UnicodeWidthChar;
+use inspector::text::fit;
 
 /// Columns between tabs.
 const TAB: usize = 8;
@@ -31,8 +31,8 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return printable(text);
     }
-    let text = expanded(&without_escapes(text));
-    Cow::Owned(printable(&text).into_owned())
+    let text = without_escapes(text);
+    Cow::Owned(printable(&fit::expand_tabs(&text, TAB)).into_owned())
 }
 
 /// What is left of a line whose writer has gone back to its beginning, as progress bars do.
@@ -83,22 +83,6 @@ fn broken(before: At, c: char, after: At) -> bool {
         At::Text | At::String(_) => return false,
     };
     after == At::Text && !ends.contains(&c)
-}
-
-fn expanded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + TAB);
-    let mut column = 0;
-    for c in text.chars() {
-        let spaces = TAB - column % TAB;
-        if c == '\t' {
-            out.extend(std::iter::repeat_n(' ', spaces));
-            column += spaces;
-        } else {
-            out.push(c);
-            column += c.width().unwrap_or(0);
-        }
-    }
-    out
 }
 
 #[cfg(test)]
