@@ -134,6 +134,16 @@ async fn a_walk_through_all_screens(world: World) {
     screen.sees(&["Bearer s3cret"], SEEN).await;
     closes(&screen, "[request]").await;
 
+    // Those in view into a file, by a command's name.
+    screen.keys(&[":"]);
+    screen.text("har posts.har");
+    screen.keys(&["Enter"]);
+    screen.sees(&["1 request written to posts.har"], SEEN).await;
+    let har: Value = serde_json::from_slice(&std::fs::read(world.path("posts.har")).unwrap()).unwrap();
+    let entry = &har["log"]["entries"][0]["request"];
+    assert_eq!((&har["log"]["version"], &entry["method"]), (&"1.2".into(), &"POST".into()), "{har}");
+    assert!(!har.to_string().contains("s3cret"), "{har}");
+
     // Follow what the process asks for.
     world.ask("http://web/fetch/http://app/from-the-process").await;
     ask(&world, &["http://web/fetch/http://nobody-is-here/x"]).await;
@@ -220,6 +230,19 @@ async fn it_opens_beside_its_session_and_closing_it_changes_nothing(world: World
     // Ctrl-C in the dashboard ends both, and the terminal is as it was.
     let screen = world.screen(&args, None);
     screen.sees(&["1 sessions", "laptop serves"], deadline::ATTACH).await;
+    screen.keys(&["C-c"]);
+    screen.sees(&["SIGINT: leaving", "nothing of devbridge stays", "exit "], deadline::LEAVE).await;
+    drop(screen);
+    world.nothing_runs().await;
+    world.nothing_is_left().await;
+
+    // The same with code that runs in the cluster.
+    world.echo(Echo::new("app").app(&["/bin/sh", "/app/run.sh"])).await;
+    save(&world, "first");
+    let screen = world.screen(&["sync", "app", "--from", "code", "--to", "/app", "--dashboard"], None);
+    screen.sees(&["1 sessions", "deployment/app", "code serves"], deadline::ATTACH).await;
+    screen.keys(&["5"]);
+    screen.sees(&["[process]", "listening"], SEEN).await;
     screen.keys(&["C-c"]);
     screen.sees(&["SIGINT: leaving", "nothing of devbridge stays", "exit "], deadline::LEAVE).await;
     drop(screen);
