@@ -1,6 +1,7 @@
 //! The terminal, while it is the dashboard's: raw, on its other screen. Given back when dropped, and before a panic is told.
 
 use std::io::{self, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{
@@ -27,6 +28,7 @@ impl Held {
     /// It is none.
     pub(crate) fn take() -> io::Result<Self> {
         enable_raw_mode()?;
+        IS_HELD.store(true, Relaxed);
         let held = Self { mouse: false };
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
         Ok(held)
@@ -52,8 +54,14 @@ impl Drop for Held {
     }
 }
 
-/// Does no harm when it was given back already.
+/// A process has one terminal.
+static IS_HELD: AtomicBool = AtomicBool::new(false);
+
+/// Once: doing it again would put the cursor where it was before, over what was written since.
 fn give_back() {
+    if !IS_HELD.swap(false, Relaxed) {
+        return;
+    }
     // Fails only when the terminal is gone.
     let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
