@@ -23,7 +23,7 @@ mod follow;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Follow, Requests, clear, is_dead, leave, paths, replay, sessions, verify};
+pub use client::{Behind, Follow, Requests, behind, clear, leave, paths, replay, sessions, verify};
 
 use super::inspect::Inspector;
 use super::inspect::replay::{Outgoing, ReplayError};

@@ -11,7 +11,7 @@ use tunnel::status::{News, Phase, Session};
 use tunnel::tasks::Tasks;
 
 use crate::session::inspect::told::{Query, Told};
-use crate::session::socket::{self, Follow, Requests};
+use crate::session::socket::{self, Behind, Follow, Requests};
 
 /// Between two looks for sessions.
 const LOOK: Duration = Duration::from_millis(500);
@@ -42,21 +42,43 @@ pub(super) async fn run(feed: Feed) {
 
 /// Follows one session to its end.
 async fn session(path: PathBuf, feed: Feed) {
-    let Ok(mut news) = Follow::ask(&path).await else {
-        // Its process was killed before anybody looked.
-        let _ = socket::is_dead(&path).await;
+    let mut last = None;
+    loop {
+        told(&path, &feed, &mut last).await;
+        let behind = socket::behind(&path).await;
+        if behind == Behind::Session {
+            // It has hung up, and is still there.
+            time::sleep(LOOK).await;
+            continue;
+        }
+        if let Some(last) = last {
+            feed.put(over(&last, behind));
+        }
         return;
-    };
+    }
+}
+
+/// How a session is over whose process is not there any more.
+fn over(last: &Session, behind: Behind) -> Update {
+    let session = last.id.clone();
+    if behind == Behind::Dead && last.phase != Phase::Leaving {
+        return Update::Lost { session, why: format!("process {} is gone", last.pid) };
+    }
+    Update::Ended { session }
+}
+
+/// Hands on what a session tells until it says nothing more; `last` is its newest state then.
+async fn told(path: &Path, feed: &Feed, last: &mut Option<Box<Session>>) {
+    let Ok(mut news) = Follow::ask(path).await else { return };
     let Ok(Some(News::Session(first))) = news.next().await else { return };
     let id = first.id.clone();
-    let mut last = first.clone();
+    *last = Some(first.clone());
     feed.put(Update::Session(first));
-    let exchanges = exchanges(&path, &id, &feed);
     let telling = async {
         loop {
             match news.next().await {
                 Ok(Some(News::Session(session))) => {
-                    last.clone_from(&session);
+                    *last = Some(session.clone());
                     feed.put(Update::Session(session));
                 }
                 Ok(Some(news)) => feed.put(update(&id, news)),
@@ -64,17 +86,7 @@ async fn session(path: PathBuf, feed: Feed) {
             }
         }
     };
-    tokio::join!(exchanges, telling);
-    feed.put(over(&path, &last).await);
-}
-
-/// How a session is over whose socket says nothing any more.
-async fn over(path: &Path, last: &Session) -> Update {
-    let session = last.id.clone();
-    if last.phase == Phase::Leaving || !socket::is_dead(path).await {
-        return Update::Ended { session };
-    }
-    Update::Lost { session, why: format!("process {} is gone", last.pid) }
+    tokio::join!(exchanges(path, &id, feed), telling);
 }
 
 fn update(id: &str, news: News) -> Update {

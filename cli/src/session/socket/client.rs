@@ -16,6 +16,9 @@ use crate::session::inspect::replay::{Outgoing, ReplayError};
 use crate::session::inspect::told::{Query, Told};
 use crate::session::sync::Verified;
 
+/// Looks at a process that is just ending, and the pause between two.
+const LOOKS: u32 = 60;
+const LOOK: Duration = Duration::from_millis(50);
 /// Leaving waits for open requests and the process.
 const LEAVE: Duration = Duration::from_secs(60);
 /// Everything is read again in the pods.
@@ -53,15 +56,31 @@ pub fn paths() -> io::Result<BTreeSet<PathBuf>> {
     entries.filter(|path| path.as_ref().is_ok_and(is_socket)).collect()
 }
 
-/// Whether the process of the session behind `socket` was killed: the socket is still there, and nobody listens. It is removed
-/// then.
-pub async fn is_dead(socket: &Path) -> bool {
-    let connected = UnixStream::connect(socket).await;
-    let dead = connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    if dead {
-        let _ = std::fs::remove_file(socket);
+/// What there is behind a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// A session.
+    Session,
+    /// A process that was killed; its socket is removed.
+    Dead,
+    /// The socket is gone, as its session is.
+    Nothing,
+}
+
+/// Looks behind `socket`. A process that is just ending takes connections and answers none, so that is looked at again, for
+/// some seconds.
+pub async fn behind(socket: &Path) -> Behind {
+    for _ in 0..LOOKS {
+        match ask(socket, Ask::Status, REQUEST).await {
+            Ok(_) => return Behind::Session,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Behind::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => break,
+            Err(_) => time::sleep(LOOK).await,
+        }
     }
-    dead
+    // Gone meanwhile is fine.
+    let _ = std::fs::remove_file(socket);
+    Behind::Dead
 }
 
 /// Has the session behind `socket` forget all exchanges; ids up to the one that it gives are kept no more.
