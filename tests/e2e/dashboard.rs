@@ -56,9 +56,9 @@ fn number_after(picture: &str, word: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
-/// Closes what is open, with a key that terminals send the beginning of others with, too: one at a time.
+/// Closes what is open. Not with Escape where there is another way: two that come together are one to a terminal.
 async fn closes(screen: &Screen, open: &str) {
-    screen.keys(&["Escape"]);
+    screen.keys(&[if open == "filter:" { "Escape" } else { "q" }]);
     screen.sees_no_more(&[open], SEEN).await;
 }
 
