@@ -126,7 +126,7 @@ pub fn run(
                 pace.drawn(Instant::now());
             }
         }
-        if !event::poll(pace.wait(Instant::now(), changed))? {
+        if !terminal::wait(pace.wait(Instant::now(), changed))? {
             continue;
         }
         let effects = match event::read()? {

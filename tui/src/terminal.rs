@@ -1,7 +1,10 @@
 //! The terminal, while it is the dashboard's: raw, on its other screen. Given back when dropped, and before a panic is told.
 
 use std::io::{self, Stdout, Write};
+use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use std::time::Duration;
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{
@@ -9,6 +12,8 @@ use crossterm::event::{
 };
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
@@ -88,6 +93,26 @@ impl Drop for OnPanic {
             drop(std::panic::take_hook());
         }
     }
+}
+
+/// Waits for something from the terminal.
+///
+/// # Errors
+/// It is gone. Asked then, the library would read its end for ever.
+pub(crate) fn wait(longest: Duration) -> io::Result<bool> {
+    let stdin = io::stdin();
+    let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::ZERO);
+    match poll(&mut fds, timeout) {
+        // A signal: of another size, perhaps.
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    if fds.iter().filter_map(PollFd::revents).any(|happened| happened.intersects(gone)) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    crossterm::event::poll(Duration::ZERO)
 }
 
 /// Puts a text into the terminal's clipboard (OSC 52, XTerm Control Sequences), where it lets programs do that. Returns at once.

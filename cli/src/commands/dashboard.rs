@@ -51,7 +51,7 @@ pub async fn run(args: Dashboard, output: &Output) -> Result<u8, Failure> {
         // The terminal is given back, whoever ends this.
         _ = signals.first() => signals.status(),
     };
-    open.end().await;
+    open.close().await;
     Ok(status)
 }
 
