@@ -7,6 +7,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Stands for what was cut away.
 pub const CUT: char = '…';
 
+/// VARIATION SELECTOR-16.
+const EMOJI: char = '\u{fe0f}';
+
 /// Columns that a text takes.
 pub fn width(text: &str) -> usize {
     text.width()
@@ -17,13 +20,12 @@ pub fn fit(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
     }
-    // The width of a text may be below the sum of its characters', never above: what is taken here fits.
     let room = width.saturating_sub(1);
     let mut taken = 0;
     let mut out: String = text
         .chars()
-        .take_while(|c| {
-            taken += c.width().unwrap_or(0);
+        .take_while(|&c| {
+            taken += at_most(c);
             taken <= room
         })
         .collect();
@@ -31,6 +33,16 @@ pub fn fit(text: &str, width: usize) -> Cow<'_, str> {
         out.push(CUT);
     }
     Cow::Owned(out)
+}
+
+/// Columns that a character adds to a text, or more: a text is never wider than the sum of this, and narrower where characters
+/// join (UAX #11, UTS #51).
+fn at_most(c: char) -> usize {
+    match c {
+        // What is before it is drawn as an emoji, which is twice as wide as some signs (`*`, `©`) are alone.
+        EMOJI => 1,
+        c => c.width().unwrap_or(1),
+    }
 }
 
 /// The text, cut or with spaces after it: exactly `width` columns wide.
@@ -78,6 +90,11 @@ mod tests {
         assert_eq!(fit("/orders", 7), "/orders");
         assert_eq!(fit("/orders", 6), "/orde…");
         assert_eq!(fit("/注文/42", 5), "/注…", "wide characters are not halved");
+        assert_eq!(
+            fit("*\u{fe0f}*\u{fe0f}ab", 5),
+            "*\u{fe0f}*\u{fe0f}…",
+            "a selector widens what is before it"
+        );
         assert_eq!((fit("ab", 1).as_ref(), fit("ab", 0).as_ref()), ("…", ""));
         assert_eq!((pad("注", 4), pad_left("7", 3)), ("注  ".into(), "  7".into()));
         assert_eq!(expand_tabs("a\tb\t\tc", 4), "a   b       c");
@@ -85,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_column_has_its_width_whatever_is_in_it(text in "\\PC{0,40}", columns in 0_usize..50) {
+        fn a_column_has_its_width_whatever_is_in_it(text in "(\\PC|[*#©❤👩\u{fe0f}\u{200d}]){0,40}", columns in 0_usize..50) {
             prop_assert!(width(&fit(&text, columns)) <= columns);
             prop_assert_eq!(width(&pad(&text, columns)), columns);
         }
