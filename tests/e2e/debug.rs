@@ -6,6 +6,7 @@ use serde_json::json;
 harness::tests![
     a_command_runs_beside_the_targets_container_with_its_network_and_environment,
     with_edit_only_a_copy_of_the_pod_runs_it_and_is_gone_afterwards,
+    a_copy_lives_as_long_as_its_laptop,
 ];
 
 async fn a_command_runs_beside_the_targets_container_with_its_network_and_environment(world: World) {
@@ -57,5 +58,24 @@ async fn with_edit_only_a_copy_of_the_pod_runs_it_and_is_gone_afterwards(world: 
     session.line("{\"listening\"", deadline::ATTACH).await;
     session.signal(nix::sys::signal::Signal::SIGINT);
     assert_eq!(session.exit(deadline::LEAVE).await, 130, "{session:?}");
+    world.is_again(&before).await;
+}
+
+async fn a_copy_lives_as_long_as_its_laptop(world: World) {
+    world.echo(Echo::new("web")).await;
+    let before = world.snapshot().await;
+    let serve = ["debug", "web", "--copy", "--", "/tool", "serve", "--name", "copy"];
+    let mut session = world.devbridge(&serve);
+    session.line("{\"listening\"", deadline::ATTACH).await;
+    deadline::eventually(deadline::PODS, "the end of the copy is put off", || async {
+        let jobs =
+            world.api().get(&world.object("batch/v1", "jobs")).await.map_err(|error| error.to_string())?;
+        match jobs["items"][0]["spec"]["activeDeadlineSeconds"].as_i64() {
+            Some(61..) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    session.signal(nix::sys::signal::Signal::SIGKILL);
     world.is_again(&before).await;
 }

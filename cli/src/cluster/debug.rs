@@ -6,25 +6,33 @@
 //! | needs | the right to patch `pods/ephemeralcontainers`, which the role `edit` does not have | `edit` |
 //! | leaves | a line in the pod's status: Kubernetes does not remove ephemeral containers | nothing |
 //!
-//! A copy is a Job that Kubernetes deletes when it has ended (`ttlSecondsAfterFinished: 0`). One whose laptop died ends with its
-//! command, and after a limit: eight hours with a terminal, else one. Source: KEP-277 (ephemeral containers), KEP-592 (time to live of Jobs).
+//! A copy is a Job that Kubernetes deletes when it has ended (`ttlSecondsAfterFinished: 0`), and ends itself at a time
+//! (`activeDeadlineSeconds`) which the laptop puts off for as long as it lives. So a copy needs no record and no keeper, and one whose
+//! laptop died is gone a minute later. Source: KEP-277 (ephemeral containers), KEP-592 (time to live of Jobs).
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodTemplateSpec, VolumeMount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::time;
 
-use super::names::{DEVBRIDGE, MANAGED_BY};
-use super::stand_in;
+use super::api::{ApiError, Doing};
+use super::names::{DEVBRIDGE, MANAGED_BY, MANAGER};
+use super::{Cluster, stand_in};
 
 /// Label: the pod that a copy was made of.
 const COPY_OF: &str = "devbridge.dev/copy-of";
-/// Nobody debugs for longer; then Kubernetes ends it, also when a laptop died.
-const LONGEST_SECONDS: i64 = 8 * 3600;
-/// The same for a command that nobody might wait for any more.
-const LONGEST_ALONE_SECONDS: i64 = 3600;
+/// A copy lives for so long after the laptop's last sign of life.
+const LIFE: Duration = Duration::from_secs(60);
+/// How often the laptop gives one: three may be lost.
+const SIGN: Duration = Duration::from_secs(15);
 /// The volume that Kubernetes adds to every pod for its own API begins so.
 const API_ACCESS: &str = "kube-api-access-";
 
@@ -108,11 +116,7 @@ pub fn copy(pod: &Pod, container: &Container, wanted: &Wanted) -> (Job, Vec<Stri
         },
         spec: Some(JobSpec {
             backoff_limit: Some(0),
-            active_deadline_seconds: Some(if wanted.terminal {
-                LONGEST_SECONDS
-            } else {
-                LONGEST_ALONE_SECONDS
-            }),
+            active_deadline_seconds: Some(LIFE.as_secs().cast_signed()),
             ttl_seconds_after_finished: Some(0),
             template,
             ..JobSpec::default()
@@ -120,6 +124,30 @@ pub fn copy(pod: &Pod, container: &Container, wanted: &Wanted) -> (Job, Vec<Stri
         status: None,
     };
     (job, dropped)
+}
+
+/// Puts off the end of the copy that was made at `begun`, again and again. An API server that is away is asked the next time.
+///
+/// Cancel safe: the copy then ends [`LIFE`] after the last time.
+///
+/// # Errors
+/// This user may not: the copy ends when it was to end.
+pub async fn keep(cluster: &Cluster, name: &str, begun: Timestamp) -> Result<Infallible, ApiError> {
+    let jobs = cluster.api::<Job>();
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    loop {
+        time::sleep(SIGN).await;
+        // By the clock on the wall: the others stand still while a laptop sleeps.
+        let end = Timestamp::now().as_second() - begun.as_second() + LIFE.as_secs().cast_signed();
+        let patch = Patch::Merge(json!({ "spec": { "activeDeadlineSeconds": end } }));
+        let kept = time::timeout(SIGN, jobs.patch(name, &params, &patch)).await;
+        match kept.map(|kept| kept.doing(|| format!("put off the end of Job {name}"))) {
+            Ok(Err(error)) if error.status() == Some(403) => return Err(error),
+            Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, name, "not put off"),
+            Ok(Ok(_)) => {}
+            Err(_) => tracing::debug!(name, "not put off in time"),
+        }
+    }
 }
 
 /// The pod that a Job will make, to ask the API server about it.
@@ -200,6 +228,7 @@ mod tests {
         assert_eq!(spec.init_containers.unwrap().len(), 1, "the native sidecar stays");
         assert_eq!(names(spec.containers[0].volume_mounts.as_ref()), ["/conf", "/one"]);
         assert!(spec.containers[0].liveness_probe.is_none() && spec.containers[0].args.is_none());
-        assert_eq!(job.spec.unwrap().ttl_seconds_after_finished, Some(0));
+        let spec = job.spec.unwrap();
+        assert_eq!((spec.ttl_seconds_after_finished, spec.active_deadline_seconds), (Some(0), Some(60)));
     }
 }

@@ -1,7 +1,9 @@
 //! `devbridge debug`: a container to look around with, beside a running one or in a copy of its pod.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt;
@@ -14,7 +16,7 @@ use super::signals::Signals;
 use crate::args::Debug;
 use crate::cluster::api::{ApiError, Doing, create};
 use crate::cluster::attach::{self, State};
-use crate::cluster::debug::{Wanted, beside, copy, pod_of};
+use crate::cluster::debug::{Wanted, beside, copy, keep, pod_of};
 use crate::cluster::names::{MANAGER, hex};
 use crate::cluster::pods::{self, Pods};
 use crate::cluster::watch::Selection;
@@ -94,11 +96,12 @@ impl Session<'_> {
     /// In a copy that goes with the session.
     ///
     /// # Flow
-    /// Dry run of the pod → Job → its pod's container is waited for and attached to → Job deleted.
+    /// Dry run of the pod → Job → its pod's container is waited for and attached to; meanwhile the Job's end is put off again
+    /// and again → Job deleted.
     ///
     /// # Guarantees
-    /// Nothing of the target is changed, no Service leads to the copy, and it is deleted at the end, by Kubernetes if this
-    /// laptop dies.
+    /// Nothing of the target is changed, no Service leads to the copy, and it is deleted at the end: by Kubernetes, within
+    /// about a minute, if this laptop dies.
     async fn in_a_copy(&self, pod: &Pod, container: &Container) -> Result<u8, Failure> {
         let mut signals = Signals::new().map_err(|error| {
             Failure::new("DB-SYSTEM-001", Exit::Failure, "cannot listen for signals").why(error)
@@ -107,6 +110,7 @@ impl Session<'_> {
         preflight::dry_run(&self.cluster, &pod_of(&job)).await?;
         let step = self.output.step("copy", &format!("starting a copy of pod {}", pod.name_any()));
         // Not raced with signals: a request that is dropped may still arrive.
+        let begun = Timestamp::now();
         create(&self.cluster, &job).await?;
         if !dropped.is_empty() {
             self.output.say(&format!("not in the copy: {}", dropped.join("; ")));
@@ -117,8 +121,14 @@ impl Session<'_> {
             step.done(&format!("pod {name}; no Service leads to it"));
             self.live(&name, &container.name, state).await
         };
+        let keeping = async {
+            let Err(error) = keep(&self.cluster, &self.wanted.name, begun).await;
+            self.output.warn(&format!("the copy ends soon, as {error}"));
+            std::future::pending::<Infallible>().await
+        };
         let ended = tokio::select! {
             ended = working => ended,
+            never = keeping => match never {},
             signal = signals.first() => {
                 self.output.clear();
                 self.output.say(&format!("{signal}: ending the copy"));
