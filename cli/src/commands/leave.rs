@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::coordination::v1::Lease;
 
+use super::own::{self, Own, Unclear, short};
 use crate::args::Leave;
 use crate::cluster::api::Doing;
 use crate::cluster::names::{Names, TARGET};
@@ -16,38 +17,41 @@ use crate::session::socket;
 /// # Errors
 /// Nothing of that name, several sessions and no name, or the API server refuses.
 pub async fn run(args: Leave, output: &Output) -> Result<(), Failure> {
-    let sessions = socket::sessions().await.map_err(|error| {
-        Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
-    })?;
+    let sessions = own::all().await?;
     let Some(written) = args.target.as_deref() else {
-        return match sessions.as_slice() {
-            [(session, path)] => through(&session.target, path, output).await,
-            [] => Err(Failure::new("DB-LEAVE-001", Exit::Target, "no session runs on this laptop")
-                .fix("name the target, to undo a session of another machine: devbridge leave TARGET")
-                .fix("devbridge list")),
-            several => {
-                let names: Vec<_> =
-                    several.iter().map(|(session, _)| short(&session.target).to_owned()).collect();
-                Err(Failure::new("DB-LEAVE-002", Exit::Usage, "several sessions run on this laptop")
-                    .why(format!("they are: {}", names.join(", ")))
-                    .fix("devbridge leave TARGET"))
-            }
-        };
+        let Own { session, socket } = own::the_one(sessions, None).map_err(unclear)?;
+        return through(&session.target, &socket, output).await;
     };
     let cluster = Cluster::connect(&args.cluster).await?;
     cluster.announce(output);
-    let mine = sessions.iter().find(|(session, _)| {
+    let mine = sessions.iter().find(|Own { session, .. }| {
         short(&session.target) == short(written)
             && session.namespace == cluster.namespace
             && session.context == cluster.context
     });
-    if let Some((session, path)) = mine
-        && through(&session.target, path, output).await.is_ok()
+    if let Some(Own { session, socket }) = mine
+        && through(&session.target, socket, output).await.is_ok()
     {
         return Ok(());
     }
     cluster.check_protected(args.cluster.yes).await?;
     in_cluster(&cluster, written, output).await
+}
+
+/// Why none is left.
+fn unclear(unclear: Unclear) -> Failure {
+    match unclear {
+        Unclear::Several { there } => {
+            Failure::new("DB-LEAVE-002", Exit::Usage, "several sessions run on this laptop")
+                .why(format!("they are: {there}"))
+                .fix("devbridge leave TARGET")
+        }
+        Unclear::Nothing | Unclear::Other { .. } => {
+            Failure::new("DB-LEAVE-001", Exit::Target, "no session runs on this laptop")
+                .fix("name the target, to undo a session of another machine: devbridge leave TARGET")
+                .fix("devbridge list")
+        }
+    }
 }
 
 /// The session's own process undoes it: it drains, ends its process and says how it went.
@@ -103,8 +107,4 @@ async fn in_cluster(cluster: &Cluster, written: &str, output: &Output) -> Result
             Ok(())
         }
     }
-}
-
-fn short(target: &str) -> &str {
-    target.rsplit('/').next().unwrap_or(target)
 }

@@ -5,10 +5,10 @@ mod words;
 
 use serde_json::json;
 
+use super::own;
 use crate::args::{Format, Status};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::output::Output;
-use crate::session::socket;
 
 /// Prints the sessions of this user on this laptop, or what one of them does.
 ///
@@ -18,10 +18,7 @@ pub async fn run(args: Status, output: &Output) -> Result<(), Failure> {
     if args.follow {
         return follow::run(&args, output).await;
     }
-    let sessions = socket::sessions().await.map_err(|error| {
-        Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
-    })?;
-    let sessions: Vec<_> = sessions.into_iter().map(|(session, _)| session).collect();
+    let sessions: Vec<_> = own::all().await?.into_iter().map(|own| own.session).collect();
     match args.output {
         Format::Json => {
             let list =

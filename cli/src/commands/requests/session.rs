@@ -6,9 +6,10 @@ use inspector::Exchange;
 use inspector::filter::{Filter, FilterError};
 use tunnel::status::Session;
 
+use crate::commands::own::{self, Own, Unclear, the_one};
 use crate::error::{Exit, Failure};
 use crate::session::inspect::told::{Query, Told};
-use crate::session::socket::{self, Requests};
+use crate::session::socket::Requests;
 
 /// A running session of this user.
 pub(in crate::commands) struct Of {
@@ -19,45 +20,27 @@ pub(in crate::commands) struct Of {
 impl Of {
     /// The one that is named, or the only one.
     pub(in crate::commands) async fn find(named: Option<&str>) -> Result<Self, Failure> {
-        let sessions = socket::sessions().await.map_err(|error| {
-            Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
-        })?;
-        let names = |sessions: &[(Session, PathBuf)]| {
-            let names: Vec<_> = sessions.iter().map(|(session, _)| session.target.clone()).collect();
-            names.join(", ")
-        };
-        let all = names(&sessions);
-        let none = sessions.is_empty();
-        let meant = |session: &Session| {
-            named.is_none_or(|named| {
-                session.id == named
-                    || session.target == named
-                    || session.target.rsplit('/').next() == Some(named)
-            })
-        };
-        let mut found: Vec<_> = sessions.into_iter().filter(|(session, _)| meant(session)).collect();
-        match (found.pop(), found.is_empty(), named) {
-            (Some((session, socket)), true, _) => Ok(Self { session, socket }),
-            (Some(_), false, _) => {
-                let which = if named.is_some() { "its id, of `devbridge status`" } else { "TARGET" };
-                Err(Failure::new("DB-REQUESTS-002", Exit::Usage, "several sessions are meant")
-                    .why(format!("they are: {all}"))
-                    .fix(format!("--session with {which}")))
-            }
-            (None, _, Some(named)) if !none => Err(Failure::new(
-                "DB-REQUESTS-001",
-                Exit::Target,
-                format!("no session of `{named}` runs here"),
-            )
-            .why(format!("there are: {all}"))),
-            (None, ..) => Err(Failure::new(
-                "DB-REQUESTS-001",
-                Exit::Target,
-                "no session runs on this laptop",
-            )
-            .why("requests are kept by the session that they came through, and no longer than it lives")
-            .fix("devbridge intercept TARGET -- CMD")),
-        }
+        the_one(own::all().await?, named).map(|Own { session, socket }| Self { session, socket }).map_err(
+            |unclear| match unclear {
+                Unclear::Several { there } => {
+                    let which = if named.is_some() { "its id, of `devbridge status`" } else { "TARGET" };
+                    Failure::new("DB-REQUESTS-002", Exit::Usage, "several sessions are meant")
+                        .why(format!("they are: {there}"))
+                        .fix(format!("--session with {which}"))
+                }
+                Unclear::Other { named, there } => {
+                    let what = format!("no session of `{named}` runs here");
+                    Failure::new("DB-REQUESTS-001", Exit::Target, what).why(format!("there are: {there}"))
+                }
+                Unclear::Nothing => Failure::new(
+                    "DB-REQUESTS-001",
+                    Exit::Target,
+                    "no session runs on this laptop",
+                )
+                .why("requests are kept by the session that they came through, and no longer than it lives")
+                .fix("devbridge intercept TARGET -- CMD"),
+            },
+        )
     }
 
     /// The one of this id.

@@ -2,28 +2,27 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tunnel::status::{Level, News, Session};
+use tunnel::status::{Level, News};
 
 use super::words::{Tables, saved, session};
 use crate::args::{Format, Status};
+use crate::commands::own::{self, Own, Unclear};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
-use crate::session::socket::{self, Follow};
+use crate::session::socket::Follow;
 
 /// Prints what the session tells until it ends.
 ///
 /// # Errors
 /// None runs here, several are meant, or it does not answer.
 pub(super) async fn run(args: &Status, output: &Output) -> Result<(), Failure> {
-    let sessions = socket::sessions().await.map_err(|error| {
-        Failure::new("DB-STATUS-001", Exit::Failure, "cannot look for sessions").why(error)
-    })?;
-    let (chosen, path) = choose(sessions, args.session.as_deref())?;
+    let Own { session: chosen, socket } =
+        own::the_one(own::all().await?, args.session.as_deref()).map_err(unclear)?;
     let silent = |why: String| {
         let what = format!("the session of {} does not answer", chosen.target);
         Failure::new("DB-STATUS-004", Exit::Failure, what).why(why)
     };
-    let mut follow = Follow::ask(&path).await.map_err(|error| silent(error.to_string()))?;
+    let mut follow = Follow::ask(&socket).await.map_err(|error| silent(error.to_string()))?;
     output.say(&format!("following the session of {}; Ctrl-C ends this, not the session", chosen.target));
     let mut lines = Lines { zone: TimeZone::system(), tables: Tables::default(), last: String::new() };
     let mut heard = false;
@@ -44,28 +43,20 @@ pub(super) async fn run(args: &Status, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The one that is named, or the only one.
-fn choose<T>(sessions: Vec<(Session, T)>, named: Option<&str>) -> Result<(Session, T), Failure> {
-    let all: Vec<_> = sessions.iter().map(|(session, _)| session.target.clone()).collect();
-    let meant = |session: &Session| {
-        named.is_none_or(|named| {
-            session.id == named || session.target == named || session.target.rsplit('/').next() == Some(named)
-        })
-    };
-    let mut found = sessions.into_iter().filter(|(session, _)| meant(session));
-    match (found.next(), found.next(), named) {
-        (Some(found), None, _) => Ok(found),
-        (Some(_), Some(_), _) => {
-            Err(Failure::new("DB-STATUS-003", Exit::Usage, "several sessions are meant")
-                .why(format!("they are: {}", all.join(", ")))
-                .fix("devbridge status --follow --session TARGET, or its id"))
+/// Why none is followed.
+fn unclear(unclear: Unclear) -> Failure {
+    match unclear {
+        Unclear::Several { there } => {
+            Failure::new("DB-STATUS-003", Exit::Usage, "several sessions are meant")
+                .why(format!("they are: {there}"))
+                .fix("devbridge status --follow --session TARGET, or its id")
         }
-        (None, _, Some(named)) if !all.is_empty() => {
-            Err(Failure::new("DB-STATUS-002", Exit::Target, format!("no session of `{named}` runs here"))
-                .why(format!("there are: {}", all.join(", "))))
+        Unclear::Other { named, there } => {
+            Failure::new("DB-STATUS-002", Exit::Target, format!("no session of `{named}` runs here"))
+                .why(format!("there are: {there}"))
         }
-        (None, ..) => Err(Failure::new("DB-STATUS-002", Exit::Target, "no session runs on this laptop")
-            .fix("devbridge list shows those recorded in the cluster")),
+        Unclear::Nothing => Failure::new("DB-STATUS-002", Exit::Target, "no session runs on this laptop")
+            .fix("devbridge list shows those recorded in the cluster"),
     }
 }
 
@@ -142,23 +133,5 @@ mod tests {
         assert_eq!(lines.of(network), [""; 0]);
         let save = Save { generation: 2, at_ms, what: "a.ts".into(), synced_ms: Some(7), ..Save::default() };
         assert_eq!(lines.of(News::Save(save)), ["00:00:01 save     2: a.ts; in the pod after 7 ms"]);
-    }
-
-    #[test]
-    fn the_session_that_is_meant_is_found() {
-        let session = |id: &str, target: &str| {
-            let mut session = crate::session::status::tests::session();
-            (session.id, session.target) = (id.into(), target.into());
-            (session, ())
-        };
-        let two = || vec![session("1", "deployment/web"), session("2", "deployment/api")];
-        let code = |chosen: Result<(Session, ()), Failure>| {
-            chosen.map(|(session, ())| session.id).map_err(|f| f.code)
-        };
-        assert_eq!(code(choose(two(), Some("api"))), Ok("2".into()));
-        assert_eq!(code(choose(two(), Some("1"))), Ok("1".into()));
-        assert_eq!(code(choose(two(), None)), Err("DB-STATUS-003"));
-        assert_eq!(code(choose(two(), Some("db"))), Err("DB-STATUS-002"));
-        assert_eq!(code(choose(Vec::<(Session, ())>::new(), None)), Err("DB-STATUS-002"));
     }
 }

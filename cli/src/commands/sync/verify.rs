@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::args::Format;
 use crate::args::sync::Verify;
+use crate::commands::own::{self, Own, Unclear};
 use crate::error::{Exit, Failure};
 use crate::output::Output;
 use crate::session::socket;
@@ -17,32 +18,14 @@ const DIFFERS: u8 = 1;
 /// # Errors
 /// There is no such session, or it does not answer.
 pub(super) async fn verify(args: &Verify, output: &Output) -> Result<u8, Failure> {
-    let unreachable = |error: std::io::Error| {
-        Failure::new("DB-STATUS-001", Exit::Failure, "cannot ask the session").why(error)
-    };
-    let sessions = socket::sessions().await.map_err(unreachable)?;
-    let named = |target: &str, wanted: &str| target == wanted || target.rsplit('/').next() == Some(wanted);
-    let synced: Vec<_> = sessions
-        .iter()
-        .filter(|(session, _)| session.sync.is_some())
-        .filter(|(session, _)| args.target.as_ref().is_none_or(|wanted| named(&session.target, wanted)))
-        .collect();
-    let (session, path) = match synced.as_slice() {
-        [one] => one,
-        [] => {
-            return Err(Failure::new("DB-SYNC-007", Exit::Usage, "there is no such session")
-                .why("no `devbridge sync` of this user runs on this laptop with that target")
-                .fix("devbridge status"));
-        }
-        several => {
-            let names: Vec<_> = several.iter().map(|(session, _)| session.target.clone()).collect();
-            return Err(Failure::new("DB-USAGE-003", Exit::Usage, "no target is named")
-                .why(format!("several sessions run on this laptop: {}", names.join(", ")))
-                .fix("devbridge sync verify TARGET"));
-        }
-    };
+    let mut synced = own::all().await?;
+    synced.retain(|own| own.session.sync.is_some());
+    let Own { session, socket } = own::the_one(synced, args.target.as_deref()).map_err(unclear)?;
     let step = output.step("verify", &format!("reading all files of {} again", session.target));
-    let verified = socket::verify(path, args.repair).await.map_err(unreachable)?.unwrap_or_default();
+    let verified = socket::verify(&socket, args.repair)
+        .await
+        .map_err(|error| Failure::new("DB-STATUS-001", Exit::Failure, "cannot ask the session").why(error))?
+        .unwrap_or_default();
     step.done(if verified.len() == 1 { "one pod compared" } else { "all pods compared" });
     if verified.is_empty() {
         return Err(Failure::new("DB-SYNC-008", Exit::Failure, "there is no pod to compare")
@@ -60,6 +43,20 @@ pub(super) async fn verify(args: &Verify, output: &Output) -> Result<u8, Failure
     }
     let differs = verified.iter().any(|pod| !pod.differences.is_empty() && !pod.repaired);
     Ok(if differs { DIFFERS } else { 0 })
+}
+
+/// Why none is verified.
+fn unclear(unclear: Unclear) -> Failure {
+    match unclear {
+        Unclear::Nothing | Unclear::Other { .. } => {
+            Failure::new("DB-SYNC-007", Exit::Usage, "there is no such session")
+                .why("no `devbridge sync` of this user runs on this laptop with that target")
+                .fix("devbridge status")
+        }
+        Unclear::Several { there } => Failure::new("DB-USAGE-003", Exit::Usage, "no target is named")
+            .why(format!("several sessions run on this laptop: {there}"))
+            .fix("devbridge sync verify TARGET"),
+    }
 }
 
 fn text(pod: &Verified) -> String {
