@@ -1,5 +1,6 @@
 //! Arguments → run → exit status.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
         _ => false,
     };
     let output = Output::new();
-    logging();
+    logging(&output);
     // Two rustls providers in one process would make every TLS client panic; this chooses once. It fails only when
     // a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -48,9 +49,25 @@ fn main() -> ExitCode {
 }
 
 /// Off unless `DEVBRIDGE_LOG` asks for it: what a user must know is said by the commands themselves.
-fn logging() {
+fn logging(output: &Output) {
     let Ok(filter) = std::env::var("DEVBRIDGE_LOG") else { return };
     let filter = tracing_subscriber::EnvFilter::new(filter);
+    let output = output.clone();
+    let writer = move || Diagnostics(output.clone());
     // Fails only when a subscriber is there already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).try_init();
+}
+
+/// Where diagnostics go: never over a screen that is drawn.
+struct Diagnostics(Output);
+
+impl io::Write for Diagnostics {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.diagnose(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -176,6 +176,16 @@ impl Output {
         stdout.write_all(bytes).and_then(|()| stdout.flush())
     }
 
+    /// Diagnostics, to stderr; nothing while hushed where that is the terminal.
+    pub fn diagnose(&self, bytes: &[u8]) {
+        // Who asked for them and reads them no more does not end the command.
+        if io::stderr().is_terminal() {
+            let _ = self.beside_the_bar(|| io::stderr().write_all(bytes));
+        } else {
+            let _ = io::stderr().write_all(bytes);
+        }
+    }
+
     /// A question; the answer follows on its line.
     pub fn ask(&self, question: &str) {
         eprint!("{question}");

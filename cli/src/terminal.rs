@@ -1,23 +1,12 @@
 //! The user's terminal, lent to a program elsewhere.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd as _;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// Both ends are the user's: keys and screen.
 pub fn is_there() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
-}
-
-/// Whether the other end of standard input has hung up.
-pub fn is_gone() -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let stdin = io::stdin();
-    let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
-    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-    poll(&mut fds, PollTimeout::ZERO).is_ok()
-        && fds.iter().filter_map(PollFd::revents).any(|happened| happened.intersects(gone))
 }
 
 /// Columns and rows.

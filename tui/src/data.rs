@@ -118,6 +118,13 @@ impl Data {
     pub fn update(&mut self, update: Update) {
         match update {
             Update::Session(session) => self.session(session),
+            Update::Anew { session } => {
+                if let Some(known) = self.get_mut(&session) {
+                    // What it keeps of requests, saves and the network takes the place of what is here.
+                    known.events.retain(|happened| happened.by != By::Devbridge);
+                    known.lines.remove(&Source::Process);
+                }
+            }
             Update::Lost { session, why } => self.reach(&session, Reach::Lost(why)),
             Update::Ended { session } => self.reach(&session, Reach::Ended),
             Update::Exchange { session, exchange } => {

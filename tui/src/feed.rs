@@ -19,6 +19,11 @@ const ANSWERS: usize = 256;
 pub enum Update {
     /// Its newest state.
     Session(Box<Session>),
+    /// All that it keeps is told from the beginning: what it said before would be there twice.
+    Anew {
+        /// Its id.
+        session: String,
+    },
     /// It does not answer any more.
     Lost {
         /// Its id.

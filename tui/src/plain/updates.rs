@@ -50,6 +50,9 @@ impl Plain {
         let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
         let (session, said) = match update {
             Update::Session(session) => (&session.id, self.session(session, now)),
+            Update::Anew { session } => {
+                (session, vec![(now, "what follows may have been told before".into())])
+            }
             Update::Lost { session, why } => (session, vec![(now, format!("state lost: {why}"))]),
             Update::Ended { session } => (session, vec![(now, "state ended".into())]),
             Update::Exchange { session, exchange } => (session, self.exchange(session, exchange)),

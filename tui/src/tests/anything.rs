@@ -110,6 +110,7 @@ fn update() -> impl Strategy<Value = Update> {
         3 => session().prop_map(|session| Update::Session(Box::new(session))),
         1 => (id(), text()).prop_map(|(session, why)| Update::Lost { session, why }),
         1 => id().prop_map(|session| Update::Ended { session }),
+        1 => id().prop_map(|session| Update::Anew { session }),
         3 => (id(), exchange()).prop_map(|(session, exchange)| Update::Exchange { session, exchange }),
         1 => (id(), 0..9_u64).prop_map(|(session, up_to)| Update::Forgotten { session, up_to }),
         3 => event,

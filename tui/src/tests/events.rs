@@ -51,6 +51,19 @@ fn what_kubernetes_tells_late_is_where_its_time_is() {
 }
 
 #[test]
+fn what_a_session_tells_again_is_there_once() {
+    let mut rig = rig();
+    tell(&mut rig, By::Kubernetes, 20, Level::Info, "pod orders: Pulled");
+    for _ in 0..2 {
+        rig.update(Update::Anew { session: "0a1b2c3d".into() });
+        tell(&mut rig, By::Devbridge, 10, Level::State, "the way to the agent is back");
+    }
+    let picture = rig.picture((120, 36));
+    let shown = |text: &str| picture.matches(text).count();
+    assert_eq!((shown("is back"), shown("Pulled")), (1, 1), "{picture}");
+}
+
+#[test]
 fn only_warnings_or_what_holds_a_text() {
     let mut rig = rig();
     rig.keys("l");

@@ -72,7 +72,9 @@ async fn told(path: &Path, feed: &Feed, last: &mut Option<Box<Session>>) {
     let Ok(mut news) = Follow::ask(path).await else { return };
     let Ok(Some(News::Session(first))) = news.next().await else { return };
     let id = first.id.clone();
-    *last = Some(first.clone());
+    if last.replace(first.clone()).is_some() {
+        feed.put(Update::Anew { session: id.clone() });
+    }
     feed.put(Update::Session(first));
     let telling = async {
         loop {

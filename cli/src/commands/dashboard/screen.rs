@@ -16,7 +16,6 @@ use super::{feeding, look};
 use crate::args::dashboard::Look;
 use crate::error::{Exit, Failure};
 use crate::output::Output;
-use crate::terminal;
 
 /// How long the screen may take to close: it looks ten times a second. One whose user is in an editor takes longer.
 const CLOSES: Duration = Duration::from_millis(500);
@@ -85,15 +84,10 @@ impl Open {
         let _ = time::timeout(CLOSES, self.closed()).await;
     }
 
-    /// Closes it, so that this process may end; somebody who is in an editor is waited for, a terminal that is gone is not.
+    /// Closes it, so that this process may end. Somebody who is in an editor is waited for; with a terminal that goes, both end.
     pub(crate) async fn end(mut self) {
-        self.close().await;
-        while self.closed.borrow().is_none() && terminal::is_there() && !terminal::is_gone() {
-            self.close().await;
-        }
-        if self.closed.borrow().is_none() {
-            return;
-        }
+        self.feed.close();
+        self.closed().await;
         if let Some(thread) = self.thread.take() {
             // It has nothing left to do.
             let _ = thread.join();
