@@ -214,7 +214,9 @@ impl Place {
                     if now.lost {
                         return;
                     }
-                    self.process(&now, &mut known, &mut saved);
+                    // One that is about to be replaced may still listen.
+                    let replaced = again || now.starts < asked;
+                    self.process(&now, &mut known, (!replaced).then_some(&mut saved));
                     continue;
                 }
             };
@@ -333,8 +335,8 @@ impl Place {
         });
     }
 
-    /// Says what became of the process.
-    fn process(&self, state: &State, known: &mut State, saved: &mut Option<Instant>) {
+    /// Says what became of the process, which is that of the save at `saved` if there is one.
+    fn process(&self, state: &State, known: &mut State, saved: Option<&mut Option<Instant>>) {
         if !self.is_own() {
             return;
         }
@@ -350,7 +352,7 @@ impl Place {
             board.process(Process::Running { pid });
             if !state.ports.is_empty() {
                 board.serving(Serving::Pod);
-                if let Some(saved) = saved.take() {
+                if let Some(saved) = saved.and_then(Option::take) {
                     self.saves(Saves::listens);
                     output.state(&format!(
                         "process {pid} listens, {} ms after the save",
