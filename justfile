@@ -45,7 +45,7 @@ release:
 install:
     ./install.sh
 
-# New attacks on what reads bytes of others: `just fuzz frames`; also greetings, messages, exchange, farewell, conversation. Needs a
-# nightly compiler and cargo-fuzz. What it finds goes into fuzz/corpus, which the tests replay.
+# New attacks on what reads bytes of others: `just fuzz frames`; also greetings, messages, exchange, farewell, conversation,
+# shown. Needs a nightly compiler and cargo-fuzz. What it finds goes into fuzz/corpus, which the tests replay.
 fuzz target="exchange" seconds="60":
     cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}

@@ -2,11 +2,8 @@
 
 use std::{fs, path::Path};
 
-/// Changes of each seed.
-const CHANGES: u32 = 3000;
-
-/// Feeds `target` with the corpus, `seeds`, and changed ones.
-pub(crate) fn attack(name: &str, mut seeds: Vec<Vec<u8>>, target: fn(&[u8])) {
+/// Feeds `target` with the corpus, `seeds`, and `changes` of each of them.
+pub(crate) fn attack(name: &str, changes: u32, mut seeds: Vec<Vec<u8>>, target: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
     for file in fs::read_dir(corpus).unwrap() {
         seeds.push(fs::read(file.unwrap().path()).unwrap());
@@ -20,7 +17,7 @@ pub(crate) fn attack(name: &str, mut seeds: Vec<Vec<u8>>, target: fn(&[u8])) {
     };
     for seed in &seeds {
         target(seed);
-        for _ in 0..CHANGES {
+        for _ in 0..changes {
             let mut bytes = seed.clone();
             for _ in 0..=next(4) {
                 let at = next(bytes.len());

@@ -22,11 +22,19 @@ pub use self::raw::{Side, raw};
 
 use crate::exchange::{Direction, Exchange};
 
-/// The address up to the path of where it went, as far as the laptop can reach that: `http://127.0.0.1:3000`.
+/// The address up to the path of where it went, as far as the laptop can reach that: `http://127.0.0.1:3000`. A host that can't be
+/// part of an address is left out; commands say it apart from that.
 pub fn base(exchange: &Exchange) -> String {
-    match (exchange.direction, exchange.to) {
-        (Direction::Outbound, _) if !exchange.host.is_empty() => format!("http://{}", exchange.host),
-        (_, Some(to)) => format!("http://{to}"),
-        (_, None) => format!("http://{}", exchange.host),
+    let host = Some(&exchange.host).filter(|host| is_authority(host));
+    match (exchange.direction, exchange.to, host) {
+        (Direction::Outbound, _, Some(host)) | (_, None, Some(host)) => format!("http://{host}"),
+        (_, Some(to), _) => format!("http://{to}"),
+        (_, None, None) => "http://localhost".into(),
     }
+}
+
+/// Whether it can stand between `http://` and the path (RFC 3986 §3.2), as shells and terminals are given it.
+fn is_authority(host: &str) -> bool {
+    let ends = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '/' | '?' | '#' | '\\');
+    !host.is_empty() && !host.contains(ends)
 }

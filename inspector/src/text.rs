@@ -6,6 +6,7 @@
 
 mod detail;
 pub mod fit;
+pub mod fuzz;
 mod grpc;
 pub mod numbers;
 mod row;

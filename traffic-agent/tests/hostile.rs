@@ -12,10 +12,10 @@ use attack::attack;
 
 #[test]
 fn conversations_can_be_anything() {
-    attack("exchange", Vec::new(), fuzz::exchange);
+    attack("exchange", 3000, Vec::new(), fuzz::exchange);
 }
 
 #[test]
 fn last_answers_can_be_anything() {
-    attack("farewell", Vec::new(), fuzz::farewell);
+    attack("farewell", 3000, Vec::new(), fuzz::farewell);
 }

@@ -15,12 +15,12 @@ use attack::attack;
 
 #[test]
 fn a_carrier_s_datagrams_can_be_anything() {
-    attack("frames", Vec::new(), fuzz::frames);
+    attack("frames", 3000, Vec::new(), fuzz::frames);
 }
 
 #[test]
 fn a_carrier_s_first_bytes_can_be_anything() {
-    attack("greetings", Vec::new(), fuzz::greetings);
+    attack("greetings", 3000, Vec::new(), fuzz::greetings);
 }
 
 #[test]
@@ -40,5 +40,5 @@ fn messages_can_be_anything() {
         bytes(&ToLaptop::ArmFailed("held".into())),
         bytes(&Env { variables: vec![(b"A".into(), b"b".into())], ..Env::default() }),
     ];
-    attack("messages", seeds, fuzz::messages);
+    attack("messages", 3000, seeds, fuzz::messages);
 }
