@@ -33,7 +33,6 @@ mod reload;
 mod requests;
 mod story;
 mod sync;
-mod sync_random;
 mod takeover;
 mod target;
 mod unavailable;
@@ -51,10 +50,13 @@ fn main() -> ExitCode {
             install::tests(),
             gc::tests(),
             killed::tests(),
+            debug::tests(),
             undo::tests(),
             unavailable::tests(),
             sync::tests(),
-            sync_random::tests(),
+            sync::pods::tests(),
+            sync::pull::tests(),
+            sync::random::tests(),
             requests::tests(),
             dashboard::tests(),
             load::tests(),
@@ -68,7 +70,6 @@ fn main() -> ExitCode {
             gitops::tests(),
             takeover::tests(),
             control::tests(),
-            debug::tests(),
             environment::tests(),
             commands::tests(),
             reload::tests(),

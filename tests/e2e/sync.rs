@@ -7,6 +7,10 @@ use harness::{Echo, Load, Process, World, deadline};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+pub(crate) mod pods;
+pub(crate) mod pull;
+pub(crate) mod random;
+
 harness::tests![
     an_interpreter_runs_what_was_saved_while_requests_go_on,
     a_compiled_program_is_built_on_the_laptop_and_runs_in_the_cluster,
@@ -15,9 +19,6 @@ harness::tests![
     a_folder_of_another_user_is_told_before_anything_is_sent_and_a_volume_helps,
     what_somebody_changes_in_the_pod_is_found_and_repaired,
     code_that_crashes_is_held_until_the_next_save,
-    the_next_pod_is_up_to_date_before_it_serves,
-    all_replicas_run_the_code_side_by_side,
-    what_the_program_writes_is_pulled_aside_of_what_is_there,
     what_there_is_to_ask_is_asked_clearly;
     faults: a_process_that_is_synced_survives_its_agent
 ];
@@ -279,78 +280,6 @@ async fn code_that_crashes_is_held_until_the_next_save(world: World) {
     leaves(&world, session).await;
 }
 
-async fn the_next_pod_is_up_to_date_before_it_serves(world: World) {
-    world.echo(Echo::new("web").app(&SCRIPT)).await;
-    write(&world, "code/run.sh", script("laptop"));
-    let mut session = synced(&world, &["--to", "/app"]).await;
-    answered_by(&world, "laptop").await;
-    let from = session.lines();
-    write(&world, "code/run.sh", script("second"));
-    session.line_after(from, "state: process ", deadline::LOOK).await;
-    let (pod, _) = world.pod("devbridge.dev/agent").await;
-    world.api().delete(&world.object("v1", &format!("pods/{pod}"))).await.unwrap();
-    session.line_after(from, "state: at an agent again, in pod ", deadline::PODS).await;
-    let said = session.stderr();
-    let (before, _) = said.split_once("state: at an agent again, in pod ").expect("it was said");
-    assert!(before.contains("done: sync: in sync @ 2"), "all of it was sent before: {session:?}");
-    answered_by(&world, "second").await;
-    leaves(&world, session).await;
-}
-
-async fn what_the_program_writes_is_pulled_aside_of_what_is_there(world: World) {
-    let generates = |text: &str| {
-        let writes = format!("for f in out mine; do echo {text} > /app/gen/$f.txt; done");
-        format!("mkdir -p /app/gen\n{writes}\n{}", script(text))
-    };
-    world.echo(Echo::new("web").app(&SCRIPT)).await;
-    write(&world, "code/run.sh", generates("first"));
-    write(&world, "code/lib/code.txt", "code");
-    write(&world, "code/gen/mine.txt", "mine");
-    // What came from the pod is no reason to ignore it, and being ignored none to leave it there.
-    write(&world, "code/.gitignore", "gen/\n");
-    for folder in ["code", "code/gen", "code/lib"] {
-        std::fs::set_permissions(world.path(folder), std::fs::Permissions::from_mode(0o777)).unwrap();
-    }
-    let read = |path: &str| std::fs::read_to_string(world.path(path)).map_err(|error| error.to_string());
-    let becomes = async |path: &str, text: &'static str| {
-        deadline::eventually(deadline::PODS, "a file comes from the pod", || async {
-            match read(path) {
-                Ok(found) if found == text => Ok(()),
-                other => Err(format!("{path}: {other:?}")),
-            }
-        })
-        .await;
-    };
-    let mut session = synced(&world, &["--to", "/app", "--pull", "gen/,*.lock"]).await;
-    answered_by(&world, "first").await;
-    becomes("code/gen/out.txt", "first\n").await;
-    let said =
-        session.line("state: gen/mine.txt differs in the pod; its version is in ", deadline::PODS).await;
-    let aside = said.rsplit_once(" is in ").expect("a path").1.to_owned();
-    assert!(aside.starts_with(world.path(".local/state/devbridge/pulled").to_str().unwrap()), "{aside}");
-    becomes(&aside, "first\n").await;
-
-    // What was pulled before is replaced, what the developer wrote is not.
-    write(&world, "code/run.sh", generates("second"));
-    answered_by(&world, "second").await;
-    becomes("code/gen/out.txt", "second\n").await;
-    becomes(&aside, "second\n").await;
-    assert_eq!(read("code/gen/mine.txt").as_deref(), Ok("mine"));
-
-    // Removed in the pod, it stays here; removed here, it stays in the pod, and so does the folder that it is in.
-    in_the_pod(&world, &["sh", "-c", "rm /app/gen/out.txt; echo lock > /app/lib/a.lock"]).await;
-    becomes("code/lib/a.lock", "lock\n").await;
-    assert_eq!(read("code/gen/out.txt").as_deref(), Ok("second\n"));
-    let from = session.lines();
-    std::fs::remove_dir_all(world.path("code/lib")).unwrap();
-    session.line_after(from, "state: in sync @ ", SAVED).await;
-    let there = in_the_pod(&world, &["ls", "/app/lib"]).await;
-    assert_eq!(there, ["a.lock"], "{there:?}");
-    let (code, said) = world.devbridge_ends(&["sync", "verify"]).await;
-    assert!(code == 0 && said.stdout().contains("in sync @ "), "{said:?}");
-    leaves(&world, session).await;
-}
-
 async fn a_process_that_is_synced_survives_its_agent(world: World) {
     world.echo(Echo::new("web").app(&SCRIPT)).await;
     write(&world, "code/run.sh", script("laptop"));
@@ -370,50 +299,6 @@ async fn a_process_that_is_synced_survives_its_agent(world: World) {
     fault.stays("nothing, after Ctrl-C");
     leaves(&world, session).await;
     fault.tell(&(&counted,));
-}
-
-async fn all_replicas_run_the_code_side_by_side(world: World) {
-    const PODS: usize = 3;
-    world.echo(Echo::new("web").replicas(3).app(&SCRIPT)).await;
-    write(&world, "code/run.sh", script("first-$HOSTNAME"));
-    let mut session = synced(&world, &["--to", "/app", "--pods", "all"]).await;
-    let up_to_date = async |generation: u64| {
-        let what = format!("all pods are in sync @ {generation}");
-        deadline::eventually(deadline::PODS, &what, || async {
-            let now = status(&world).await;
-            let pods = now["sync"]["pods"].as_array().cloned().unwrap_or_default();
-            // A save may be noticed in two parts.
-            let newest = now["sync"]["generation"].as_u64().unwrap_or_default();
-            let same = pods.iter().filter(|pod| pod["inSync"] == true && pod["generation"] == newest);
-            if newest >= generation && same.count() == PODS { Ok(()) } else { Err(now["sync"].to_string()) }
-        })
-        .await;
-    };
-    let all_answer = async |version: &str| {
-        let mut seen = std::collections::BTreeSet::new();
-        let end = tokio::time::Instant::now() + deadline::LOOK;
-        while seen.len() < PODS {
-            assert!(tokio::time::Instant::now() < end, "{seen:?} answer alone\n{session:?}");
-            let by = world.ask("http://web/").await["by"].as_str().unwrap_or_default().to_owned();
-            if by.starts_with(version) {
-                seen.insert(by);
-            }
-        }
-    };
-    up_to_date(1).await;
-    all_answer("first-").await;
-    let mut load = world.load("http://web/", Load::USUAL).await;
-    load.go_on(1.0).await;
-    write(&world, "code/run.sh", script("second-$HOSTNAME"));
-    up_to_date(2).await;
-    all_answer("second-").await;
-    session.signal(Signal::SIGINT);
-    session.exit(deadline::LEAVE).await;
-    load.go_on(2.0).await;
-    let counted = load.end().await;
-    assert_eq!(counted.failed, 0, "{counted:?}\n{session:?}");
-    world.nothing_runs().await;
-    world.nothing_is_left().await;
 }
 
 async fn what_there_is_to_ask_is_asked_clearly(world: World) {
