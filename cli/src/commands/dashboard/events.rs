@@ -12,6 +12,7 @@ use crate::cluster::Cluster;
 use crate::cluster::api::Doing;
 use crate::cluster::names::Names;
 use crate::cluster::watch::{self, Selection};
+use crate::commands::own::short;
 use crate::error::Failure;
 
 /// Tells those of the past hour, which Kubernetes keeps, and then those that come, for ever.
@@ -49,7 +50,7 @@ struct About {
 
 impl About {
     fn new(session: &Session) -> Self {
-        let target = session.target.rsplit('/').next().unwrap_or_default();
+        let target = short(&session.target);
         let own = Names::new(target);
         let names = std::iter::once(target.to_owned()).chain([own.agent, own.origin]);
         Self { names: names.chain(session.services.iter().cloned()).collect() }

@@ -134,4 +134,12 @@ mod tests {
         let save = Save { generation: 2, at_ms, what: "a.ts".into(), synced_ms: Some(7), ..Save::default() };
         assert_eq!(lines.of(News::Save(save)), ["00:00:01 save     2: a.ts; in the pod after 7 ms"]);
     }
+
+    #[test]
+    fn why_none_is_followed_has_a_code() {
+        let there = || "deployment/web, deployment/api".to_owned();
+        assert_eq!(unclear(Unclear::Several { there: there() }).code, "DB-STATUS-003");
+        assert_eq!(unclear(Unclear::Other { named: "db".into(), there: there() }).code, "DB-STATUS-002");
+        assert_eq!(unclear(Unclear::Nothing).code, "DB-STATUS-002");
+    }
 }
