@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use harness::{Echo, Load, Process, World, deadline};
+use harness::{Echo, Load, Process, RunningLoad, World, deadline};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -62,6 +62,17 @@ async fn leaves(world: &World, mut session: Process) {
     world.nothing_is_left().await;
 }
 
+/// Leaves while `load` goes on, of which nothing has failed in the end.
+async fn leaves_under(world: &World, mut load: RunningLoad, mut session: Process) {
+    session.signal(Signal::SIGINT);
+    session.exit(deadline::LEAVE).await;
+    load.go_on(2.0).await;
+    let counted = load.end().await;
+    assert_eq!(counted.failed, 0, "{counted:?}\n{session:?}");
+    world.nothing_runs().await;
+    world.nothing_is_left().await;
+}
+
 /// The session's state of the sync path.
 async fn status(world: &World) -> Value {
     let said = world.devbridge_ends(&["status", "-o", "json"]).await.1.stdout();
@@ -99,13 +110,7 @@ async fn an_interpreter_runs_what_was_saved_while_requests_go_on(world: World) {
     // What is ignored is neither sent nor taken away.
     let there: Vec<_> = in_the_pod(&world, &["ls", "/app"]).await;
     assert_eq!(there, ["run.sh"], "{there:?}");
-    session.signal(Signal::SIGINT);
-    session.exit(deadline::LEAVE).await;
-    load.go_on(2.0).await;
-    let counted = load.end().await;
-    assert_eq!(counted.failed, 0, "{counted:?}\n{session:?}");
-    world.nothing_runs().await;
-    world.nothing_is_left().await;
+    leaves_under(&world, load, session).await;
 }
 
 async fn a_compiled_program_is_built_on_the_laptop_and_runs_in_the_cluster(world: World) {

@@ -26,7 +26,7 @@ async fn all_replicas_run_the_code_side_by_side(world: World) {
     const PODS: usize = 3;
     world.echo(Echo::new("web").replicas(3).app(&SCRIPT)).await;
     write(&world, "code/run.sh", script("first-$HOSTNAME"));
-    let mut session = synced(&world, &["--to", "/app", "--pods", "all"]).await;
+    let session = synced(&world, &["--to", "/app", "--pods", "all"]).await;
     let up_to_date = async |generation: u64| {
         let what = format!("all pods are in sync @ {generation}");
         deadline::eventually(deadline::PODS, &what, || async {
@@ -57,11 +57,5 @@ async fn all_replicas_run_the_code_side_by_side(world: World) {
     write(&world, "code/run.sh", script("second-$HOSTNAME"));
     up_to_date(2).await;
     all_answer("second-").await;
-    session.signal(Signal::SIGINT);
-    session.exit(deadline::LEAVE).await;
-    load.go_on(2.0).await;
-    let counted = load.end().await;
-    assert_eq!(counted.failed, 0, "{counted:?}\n{session:?}");
-    world.nothing_runs().await;
-    world.nothing_is_left().await;
+    leaves_under(&world, load, session).await;
 }
