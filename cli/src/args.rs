@@ -114,6 +114,18 @@ pub struct ClusterArgs {
     pub yes: bool,
 }
 
+/// What a session may do to others that are at its target.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Taking {
+    /// Ends the session that holds the target, whoever's it is, and takes its place
+    #[arg(long)]
+    pub takeover: bool,
+    /// Have Flux leave the swapped Services alone while the session lasts: its annotation
+    /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, set with the swap and removed with it
+    #[arg(long)]
+    pub pause_gitops: bool,
+}
+
 /// `devbridge intercept`
 #[derive(Debug, Clone, Args)]
 pub struct Intercept {
@@ -147,13 +159,9 @@ pub struct Intercept {
     /// With --watch: how long the process may take to end before it is killed
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration, requires = "watch")]
     pub grace: Duration,
-    /// Ends the session that holds the target, whoever's it is, and takes its place
-    #[arg(long)]
-    pub takeover: bool,
-    /// Have Flux leave the swapped Services alone while the session lasts: its annotation
-    /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, set with the swap and removed with it
-    #[arg(long)]
-    pub pause_gitops: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub taking: Taking,
     /// Do not keep requests for `devbridge requests`; they are kept in memory only, and no longer than the session
     #[arg(long)]
     pub no_record: bool,

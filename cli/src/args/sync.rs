@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use tunnel::message::Unavailable;
 
 use super::units::{duration, rate, unavailable};
-use super::{ClusterArgs, Format};
+use super::{ClusterArgs, Format, Taking};
 use crate::session::sync::Patterns;
 use crate::watch::on_change::OnChange;
 
@@ -86,13 +86,9 @@ pub struct SyncRun {
     /// Write the pod's environment to FILE (0600): `.json`, `.sh`, anything else is dotenv
     #[arg(long, value_name = "FILE")]
     pub env_out: Option<PathBuf>,
-    /// Ends the session that holds the target, whoever's it is, and takes its place
-    #[arg(long)]
-    pub takeover: bool,
-    /// Have Flux leave the swapped Services alone while the session lasts: its annotation
-    /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, set with the swap and removed with it
-    #[arg(long)]
-    pub pause_gitops: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documentation here would become a heading in --help")]
+    pub taking: Taking,
     /// Open the dashboard when requests go to the code. Closing it changes nothing
     #[arg(long)]
     pub dashboard: bool,

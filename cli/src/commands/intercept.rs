@@ -33,8 +33,7 @@ pub async fn run(args: Intercept, output: &Output) -> Result<u8, Failure> {
             env_out: args.env_out,
             wait: args.wait,
             unavailable: args.unavailable.unwrap_or(usual),
-            takeover: args.takeover,
-            pause_gitops: args.pause_gitops,
+            taking: args.taking,
             record: !args.no_record,
             work: Work::Laptop { command: args.command, reload },
         })

@@ -31,7 +31,7 @@ use self::ports::{describe, ports};
 pub(super) use self::screen::Beside;
 use self::screen::Screen;
 use super::signals::Signals;
-use crate::args::ClusterArgs;
+use crate::args::{ClusterArgs, Taking};
 use crate::bundle::Bundle;
 use crate::cluster::objects::Objects;
 use crate::cluster::parts::Parts;
@@ -69,10 +69,8 @@ pub(super) struct Plan {
     pub(super) wait: Duration,
     /// What callers get while it does not.
     pub(super) unavailable: Unavailable,
-    /// Whether a session that holds the target is ended.
-    pub(super) takeover: bool,
-    /// Whether Flux is told to leave the Services alone.
-    pub(super) pause_gitops: bool,
+    /// What is done to others that are at the target.
+    pub(super) taking: Taking,
     /// Whether requests are kept for `devbridge requests`.
     pub(super) record: bool,
     /// Opens the dashboard when it takes requests; what the process writes is kept for it then.
@@ -157,7 +155,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
         }
     };
     let (synced, code) = sync.unzip();
-    let paused = gitops::controllers(&cluster, &target, args.pause_gitops, output);
+    let paused = gitops::controllers(&cluster, &target, args.taking.pause_gitops, output);
 
     let step = output.step("preflight", "asking the cluster what it would refuse");
     let (keys, agent_keys) = (keys()?, keys()?);
@@ -175,7 +173,7 @@ async fn session(args: Plan, output: &Output, signals: &mut Signals) -> Result<E
     let id = id()?;
     let step = output.step("record", "taking the lock");
     // Not raced with signals: a request that is dropped may still arrive.
-    let claim = lock::Claim { session: &id, who: &who(), takeover: args.takeover };
+    let claim = lock::Claim { session: &id, who: &who(), takeover: args.taking.takeover };
     let record = lock::take(&cluster, &target, &claim, output).await?;
     step.done(&format!("{} is yours", target.display()));
 

@@ -64,8 +64,7 @@ fn plan(target: &str, args: SyncRun, restart: Restart) -> Result<Plan, Failure> 
         env_out: args.env_out,
         wait: args.wait,
         unavailable: args.unavailable,
-        takeover: args.takeover,
-        pause_gitops: args.pause_gitops,
+        taking: args.taking,
         record: false,
         work: Work::Pod(Box::new(order)),
     })
