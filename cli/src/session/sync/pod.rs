@@ -214,9 +214,13 @@ impl Place {
                     if now.lost {
                         return;
                     }
+                    self.process(&now, &mut known);
                     // One that is about to be replaced may still listen.
                     let replaced = again || now.starts < asked;
-                    self.process(&now, &mut known, (!replaced).then_some(&mut saved));
+                    let listening = now.pid.filter(|_| !now.ports.is_empty() && !replaced);
+                    if let Some((pid, saved)) = listening.and_then(|pid| Some((pid, saved.take()?))) {
+                        self.listens(pid, saved);
+                    }
                     continue;
                 }
             };
@@ -335,12 +339,21 @@ impl Place {
         });
     }
 
-    /// Says what became of the process, which is that of the save at `saved` if there is one.
-    fn process(&self, state: &State, known: &mut State, saved: Option<&mut Option<Instant>>) {
+    /// Says that the process which a save at `saved` started serves.
+    fn listens(&self, pid: u32, saved: Instant) {
+        if self.is_own() {
+            self.saves(Saves::listens);
+            let after = saved.elapsed().as_millis();
+            self.sync.context.output.state(&format!("process {pid} listens, {after} ms after the save"));
+        }
+    }
+
+    /// Notes what became of the process.
+    fn process(&self, state: &State, known: &mut State) {
         if !self.is_own() {
             return;
         }
-        let (board, output) = (&self.sync.context.board, &self.sync.context.output);
+        let board = &self.sync.context.board;
         board.change(|session| {
             for port in &mut session.ports {
                 port.listening = state.ports.contains(&port.container);
@@ -352,13 +365,6 @@ impl Place {
             board.process(Process::Running { pid });
             if !state.ports.is_empty() {
                 board.serving(Serving::Pod);
-                if let Some(saved) = saved.and_then(Option::take) {
-                    self.saves(Saves::listens);
-                    output.state(&format!(
-                        "process {pid} listens, {} ms after the save",
-                        saved.elapsed().as_millis()
-                    ));
-                }
             }
         }
         if let Some(end) = &state.end {
