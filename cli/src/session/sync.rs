@@ -28,6 +28,7 @@ mod runner;
 mod said;
 mod scope;
 mod verify;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

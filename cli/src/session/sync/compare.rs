@@ -3,7 +3,7 @@
 //! The laptop asks folder by folder, because it alone knows which ones count: what is ignored is never looked at in the pod,
 //! and stays as it is there.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tunnel::sync::tree::Leaf;
@@ -13,10 +13,13 @@ use super::Entries;
 use super::files::{Files, FilesError};
 use super::items::{self, Item, nanoseconds, path, permissions, wire};
 use super::scope::{Pulls, Scope};
+use super::walk::Walk;
 use crate::watch::tree::{Entry, Kind};
 
 /// Folders that are asked for at a time: an answer may be some thousand names.
 const FOLDERS: usize = 64;
+/// Files and folders of a pod that are compared: a million fit into some hundred MiB.
+pub(super) const MOST: usize = 1 << 20;
 /// Contents that are asked for at a time.
 const HASHES: usize = 2048;
 
@@ -51,42 +54,29 @@ pub(super) async fn compare(
 
 async fn list(files: &mut Files, mut scope: Scope, local: &Entries, keep: bool) -> Result<There, FilesError> {
     let mut there = There::default();
-    let mut asked = 0;
-    let mut folders = VecDeque::from([PathBuf::new()]);
+    let mut walk = Walk::new(PathBuf::new());
     loop {
-        while asked < FOLDERS
-            && let Some(next) = folders.pop_front()
-        {
-            files.tell(&ToPod::List(wire(&next))).await?;
-            asked += 1;
-        }
-        if asked == 0 {
-            return Ok(there);
-        }
-        let (above, found, more) = match files.answer().await? {
-            FromPod::Listed { folder, found, more } => (path(&folder), found, more),
-            // It can't be read: what is to be there is sent, and what that meets is told.
-            FromPod::Failed(_) => continue,
-            _ => return Err(FilesError::Unexpected),
-        };
-        asked -= usize::from(!more);
-        for one in found {
+        walk.ask(files, FOLDERS).await?;
+        let Some(entries) = walk.next(files).await? else { return Ok(there) };
+        for (at, one) in entries {
             // Left by an agent that was killed.
             if one.name.starts_with(STAGING.as_bytes()) {
                 continue;
             }
-            let at = above.join(path(&one.name));
             let is_folder = one.kind == sync::Kind::Folder;
             let known = local.contains_key(&at);
             let counts = scope.counts(&at, is_folder, known);
             if !counts {
-                there.stay.extend(above.ancestors().map(Path::to_owned));
+                there.stay.extend(at.ancestors().skip(1).map(Path::to_owned));
             }
             if !counts || (keep && !known) {
                 continue;
             }
+            if there.found.len() == MOST {
+                return Err(FilesError::TooMany);
+            }
             if is_folder {
-                folders.push_back(at.clone());
+                walk.enter(at.clone());
             }
             there.found.insert(at, one);
         }

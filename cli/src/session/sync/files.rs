@@ -14,6 +14,7 @@ use tunnel::sync::{FromPod, Hash, MAX_ANSWER, ToPod, Trouble};
 use tunnel::tasks::Tasks;
 use tunnel::{Connection, Flow, Priority, SendHalf, StreamError};
 
+use super::compare::MOST;
 use super::items::{self, Item, Pieces, Produced, produce};
 use crate::watch::tree::{Entry, Kind};
 
@@ -88,6 +89,9 @@ pub(super) enum FilesError {
     /// It answered something else.
     #[error("the agent gave an answer that does not fit")]
     Unexpected,
+    /// It has more than can be compared.
+    #[error("the folder in the container has more than {MOST} files and folders that count")]
+    TooMany,
     /// It can't write there.
     #[error("the folder in the container can't be written")]
     Refused(Trouble),

@@ -11,18 +11,19 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::{self, Instant};
-use tunnel::sync::{self, Found, FromPod, Hash, ToPod, Trouble};
+use tunnel::sync::{self, Found, Hash, ToPod, Trouble};
 
 use super::ask::Ask;
-use super::beside::{Contents, LARGEST, Placed, below, place};
+use super::beside::{Contents, LARGEST, Placed, place};
 use super::fetch::Fetch;
 use super::files::FilesError;
-use super::items::{path, wire};
+use super::items::wire;
 use super::known::{FILES, Known, Pulled};
 use super::outlet::Outlet;
 use super::runner::State;
 use super::said;
 use super::scope::{Pulls, Scope};
+use super::walk::Walk;
 use crate::output::Output;
 
 /// Pause between two rounds, at least; longer when a round takes long.
@@ -74,7 +75,7 @@ pub(super) struct Puller {
 /// One look at everything.
 struct Round {
     scope: Scope,
-    folders: VecDeque<PathBuf>,
+    walk: Walk,
     looked: usize,
     seen: BTreeMap<PathBuf, Stamp>,
     wanted: VecDeque<Fetch>,
@@ -134,13 +135,13 @@ impl Puller {
                 Round::new(&self.pulling)
             }
         };
-        let done = match round.folders.is_empty() {
+        let done = match round.walk.is_over() {
             true => self.fetch(&mut round, &mut seat, files).await,
             false => self.look(&mut round, &mut seat, files).await,
         };
         round.spent += began.elapsed();
         // What was done until the pod was lost is said, too.
-        if done.is_err() || (round.folders.is_empty() && round.wanted.is_empty()) {
+        if done.is_err() || (round.walk.is_over() && round.wanted.is_empty()) {
             self.end(round);
         } else {
             self.round = Some(round);
@@ -155,27 +156,10 @@ impl Puller {
         seat: &mut Pulled,
         files: &mut impl Ask,
     ) -> Result<(), FilesError> {
-        let mut asked = BTreeSet::new();
-        while asked.len() < FOLDERS_AT_ONCE
-            && let Some(next) = round.folders.pop_front()
-        {
-            files.tell(&ToPod::List(wire(&next))).await?;
-            asked.insert(next);
-        }
-        while !asked.is_empty() {
-            let (folder, found, more) = match files.answer().await? {
-                FromPod::Listed { folder, found, more } => (path(&folder), found, more),
-                // It can't be read; whose it is will know.
-                FromPod::Failed(_) => continue,
-                _ => return Err(FilesError::Unexpected),
-            };
-            if !(if more { asked.contains(&folder) } else { asked.remove(&folder) }) {
-                return Err(FilesError::Unexpected);
-            }
-            for one in found {
-                if let Some(at) = below(&folder, &one.name) {
-                    self.found(round, seat, at, &one);
-                }
+        round.walk.ask(files, FOLDERS_AT_ONCE).await?;
+        while let Some(entries) = round.walk.next(files).await? {
+            for (at, one) in entries {
+                self.found(round, seat, at, &one);
             }
         }
         Ok(())
@@ -188,7 +172,7 @@ impl Puller {
             sync::Kind::Folder => {
                 if round.looked < FOLDERS {
                     round.looked += 1;
-                    round.folders.push_back(at);
+                    round.walk.enter(at);
                 } else if !std::mem::replace(&mut seat.said_folders, true) {
                     output.warn(&format!(
                         "pod {} has more than {FOLDERS} folders that something to be pulled can be in: not all are \
@@ -350,7 +334,7 @@ impl Round {
     fn new(pulling: &Pulling) -> Self {
         Self {
             scope: Scope::of(&pulling.folder, &pulling.pulls),
-            folders: VecDeque::from([PathBuf::new()]),
+            walk: Walk::new(PathBuf::new()),
             looked: 1,
             seen: BTreeMap::new(),
             wanted: VecDeque::new(),

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use tunnel::sync::{self, FromPod, ToPod};
+use tunnel::sync;
 
 use super::ask::Ask;
 use super::files::{Files, FilesError};
-use super::items::{Item, path, wire};
+use super::items::Item;
 use super::scope::Pulls;
+use super::walk::Walk;
 use crate::watch::tree::{Changes, Kind};
 
 /// A folder with more below it is not looked through: it stays with all in it that the laptop never had.
@@ -64,33 +65,24 @@ async fn held(
     top: &Path,
 ) -> Result<Option<BTreeSet<PathBuf>>, FilesError> {
     let mut held = BTreeSet::new();
-    let mut folders = vec![top.to_owned()];
-    let (mut looked, mut asked) = (0, 0);
+    let mut walk = Walk::new(top.to_owned());
+    let mut folders = 1;
     loop {
-        while asked < AT_A_TIME
-            && looked < FOLDERS
-            && let Some(next) = folders.pop()
-        {
-            files.tell(&ToPod::List(wire(&next))).await?;
-            (looked, asked) = (looked + 1, asked + 1);
-        }
-        if asked == 0 {
-            return Ok(folders.is_empty().then_some(held));
-        }
-        let (above, found, more) = match files.answer().await? {
-            FromPod::Listed { folder, found, more } => (path(&folder), found, more),
-            // It can't be read: removing it will tell.
-            FromPod::Failed(_) => continue,
-            _ => return Err(FilesError::Unexpected),
+        walk.ask(files, AT_A_TIME).await?;
+        // To its end whatever it finds: answers that were not taken would be taken for others.
+        let Some(entries) = walk.next(files).await? else {
+            return Ok((folders <= FOLDERS).then_some(held));
         };
-        asked -= usize::from(!more);
-        for one in found {
-            let at = above.join(path(&one.name));
+        for (at, one) in entries {
             let is_folder = one.kind == sync::Kind::Folder;
             if pulls.name(&at, is_folder) {
-                held.extend(above.ancestors().take_while(|at| at.starts_with(top)).map(Path::to_owned));
+                let above = at.ancestors().skip(1).take_while(|above| above.starts_with(top));
+                held.extend(above.map(Path::to_owned));
             } else if is_folder {
-                folders.push(at);
+                folders += 1;
+                if folders <= FOLDERS {
+                    walk.enter(at);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use tokio::sync::watch;
-use tunnel::sync::{Kind, MAX_DATA};
+use tunnel::sync::{FromPod, Kind, MAX_DATA};
 
 use super::super::ask::tests::Pod;
 use super::super::scope::Patterns;
