@@ -143,8 +143,18 @@ impl Engine {
         if !self.counts(path) {
             return;
         }
+        let anew = sign != Sign::Attributes && sign != Sign::Written && sign != Sign::Closed;
+        if path.as_os_str().is_empty() {
+            // The folder itself: its mode is not looked at, and to compare all of it for that could meet a file of which only the
+            // beginning is written. Another folder in its place is met file by file.
+            if anew {
+                self.all = true;
+                self.settle.sign(path, sign, Instant::now());
+            }
+            return;
+        }
         self.settle.sign(path, sign, Instant::now());
-        if sign != Sign::Attributes && sign != Sign::Written && sign != Sign::Closed {
+        if anew {
             self.anew.insert(path.to_owned());
         }
         self.paths.insert(path.to_owned());

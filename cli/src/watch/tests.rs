@@ -318,6 +318,19 @@ async fn a_folder_that_vanishes_deletes_nothing_and_is_followed_when_it_is_back(
 }
 
 #[tokio::test]
+async fn the_folder_s_own_mode_is_nobody_s_change() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut followed = Followed::new(|folder| fs::write(folder.join("a"), "one").unwrap()).await;
+    for mode in [0o755, 0o700] {
+        fs::set_permissions(followed.folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    followed.nothing_more().await;
+    followed.write("a", "two");
+    assert_eq!(followed.changed().await, ["*a"]);
+}
+
+#[tokio::test]
 async fn only_the_paths_that_were_asked_for_are_followed() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["src/deep", "other"] {
