@@ -1,4 +1,7 @@
 //! From what has passed to exchanges in the ring.
+//!
+//! An exchange that ends while it is read is put once. Of one that goes on, what there is of it is put when all that was gathered
+//! has been read: copies are what recording costs, and nobody is told in between.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,23 +62,28 @@ impl Recorder<'_> {
         let Some(heard) = self.connections.get_mut(&connection) else { return };
         heard.take(what, at, self.inspector);
         if over || heard.reader.is_opaque() {
+            heard.look(self.inspector);
             heard.deaf.store(true, Ordering::Relaxed);
             self.connections.remove(&connection);
         }
     }
 
-    /// Counts of what lasts go into the ring, too.
+    /// What goes on is put as far as it has come.
     fn look(&mut self) {
         for connection in self.connections.values_mut().filter(|connection| connection.touched) {
-            connection.touched = false;
-            for (key, exchange) in connection.reader.open() {
-                connection.ids.put(key, exchange.clone(), self.inspector);
-            }
+            connection.look(self.inspector);
         }
     }
 }
 
 impl Connection {
+    fn look(&mut self, inspector: &Inspector) {
+        self.touched = false;
+        for (key, exchange) in self.reader.open() {
+            self.ids.put(key, exchange.clone(), inspector);
+        }
+    }
+
     fn take(&mut self, what: What, at: Instant, inspector: &Inspector) {
         self.touched = true;
         let Self { reader, ids, .. } = self;
@@ -102,15 +110,11 @@ struct Ring<'a> {
 }
 
 impl Sink for Ring<'_> {
-    fn begun(&mut self, key: u64, exchange: &Exchange) {
-        let id = self.inspector.next_id();
-        self.ids.0.insert(key, id);
-        self.ids.put(key, exchange.clone(), self.inspector);
+    fn begun(&mut self, key: u64, _: &Exchange) {
+        self.ids.0.insert(key, self.inspector.next_id());
     }
 
-    fn answered(&mut self, key: u64, exchange: &Exchange) {
-        self.ids.put(key, exchange.clone(), self.inspector);
-    }
+    fn answered(&mut self, _: u64, _: &Exchange) {}
 
     fn ended(&mut self, key: u64, mut exchange: Exchange) {
         if let Some(why) = &self.elsewhere {
