@@ -62,7 +62,6 @@ impl Recorder<'_> {
         let Some(heard) = self.connections.get_mut(&connection) else { return };
         heard.take(what, at, self.inspector);
         if over || heard.reader.is_opaque() {
-            heard.look(self.inspector);
             heard.deaf.store(true, Ordering::Relaxed);
             self.connections.remove(&connection);
         }
@@ -71,19 +70,15 @@ impl Recorder<'_> {
     /// What goes on is put as far as it has come.
     fn look(&mut self) {
         for connection in self.connections.values_mut().filter(|connection| connection.touched) {
-            connection.look(self.inspector);
+            connection.touched = false;
+            for (key, exchange) in connection.reader.open() {
+                connection.ids.put(key, exchange.clone(), self.inspector);
+            }
         }
     }
 }
 
 impl Connection {
-    fn look(&mut self, inspector: &Inspector) {
-        self.touched = false;
-        for (key, exchange) in self.reader.open() {
-            self.ids.put(key, exchange.clone(), inspector);
-        }
-    }
-
     fn take(&mut self, what: What, at: Instant, inspector: &Inspector) {
         self.touched = true;
         let Self { reader, ids, .. } = self;
