@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time;
 
 pub mod ask;
+pub mod busy;
 pub mod bytes;
 pub mod flows;
 pub mod get;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tool::{ask, flows, get, grpc, load, measure, serve, tree, ws};
+use tool::{ask, busy, flows, get, grpc, load, measure, serve, tree, ws};
 
 #[derive(Parser)]
 #[command(name = "tool", version, about = "Every service and every client of the tests")]
@@ -36,6 +36,8 @@ enum Command {
     Mutate(tree::MutateArgs),
     /// Tell when files have other contents
     Seen(tree::SeenArgs),
+    /// Take a part of a processor away from others
+    Busy(busy::Args),
     /// Do nothing until SIGTERM
     Sleep,
 }
@@ -54,6 +56,10 @@ async fn main() -> ExitCode {
         Command::Tree(args) => report(tree::tree(&args)),
         Command::Mutate(args) => report(tree::mutate(&args)),
         Command::Seen(args) => report(tree::seen(&args)),
+        Command::Busy(args) => {
+            busy::busy(args);
+            true
+        }
         Command::Sleep => report(serve::asked_to_end().await),
     };
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
