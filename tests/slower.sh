@@ -7,10 +7,11 @@
 # root, and the tool that tests/images.sh makes.
 set -euo pipefail
 
-[ $# -ge 2 ] || { sed -n 's/^#   //p' "$0" >&2; exit 64; }
+[[ $# -ge 2 && $1 =~ ^([1-9]|[1-8][0-9]|90)$ ]] || { sed -n 's/^#   //p' "$0" >&2; echo "PERCENT is 1 to 90" >&2; exit 64; }
 percent=$1
 shift
 tool=$(cd "$(dirname "$0")/.." && pwd)/target/images/bin/tool
+[ -x "$tool" ] || { echo "no $tool: run tests/images.sh first" >&2; exit 1; }
 
 loops=()
 trap 'kill "${loops[@]}" 2> /dev/null || true' EXIT
