@@ -140,9 +140,6 @@ impl Engine {
             }
             return;
         };
-        if !self.counts(path) {
-            return;
-        }
         let anew = sign != Sign::Attributes && sign != Sign::Written && sign != Sign::Closed;
         if path.as_os_str().is_empty() {
             // The folder itself: its mode is not looked at, and to compare all of it for that could meet a file of which only the
@@ -151,6 +148,9 @@ impl Engine {
                 self.all = true;
                 self.settle.sign(path, sign, Instant::now());
             }
+            return;
+        }
+        if !self.counts(path) {
             return;
         }
         self.settle.sign(path, sign, Instant::now());
@@ -168,7 +168,7 @@ impl Engine {
 
     /// Whether something may become of it; folders are not told from files here.
     fn counts(&mut self, path: &Path) -> bool {
-        if path.as_os_str().is_empty() || self.tree.get(path).is_some() {
+        if self.tree.get(path).is_some() {
             return true;
         }
         self.wanted(path, true) && (!self.rules.decide(path, false).ignored || self.rules.enter(path))

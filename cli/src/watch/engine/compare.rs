@@ -10,7 +10,7 @@ use crate::watch::rules::Rules;
 use crate::watch::tree::{self, Change, Changes, Entry, Kind};
 
 impl Engine {
-    /// Looks at `paths`; the names in `anew` may stand for something else now.
+    /// Looks at `paths`, all of them within the folder; the names in `anew` may stand for something else now.
     pub(super) fn look(&mut self, paths: BTreeSet<PathBuf>, anew: &BTreeSet<PathBuf>, changes: &mut Changes) {
         let mut rules: BTreeSet<PathBuf> = BTreeSet::new();
         for path in paths.iter().filter(|path| is_of_rules(path)) {
@@ -54,8 +54,7 @@ impl Engine {
             return false;
         };
         let found = Entry::look(&self.root.join(path), Some(known), false);
-        !path.as_os_str().is_empty()
-            && found.is_ok_and(|found| !found.is_some_and(|found| known.is_same_folder(&found)))
+        found.is_ok_and(|found| !found.is_some_and(|found| known.is_same_folder(&found)))
     }
 
     /// Looks at one path and, where it is a folder that was not known, at all below it; whether it did that.
