@@ -18,6 +18,10 @@ use tunnel::{Connection, LinkState, message::Unavailable};
 /// 2 s, and some of that is an original's answer.
 pub(crate) const SILENCE: Duration = Duration::from_millis(1750);
 
+/// How old a request may become for which a restart of the process waits: whoever answers it would be ended in the middle.
+/// What is older is a stream, a poll or hangs, and gets what its process gives it within its grace.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Whether requests may go to a laptop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -60,8 +64,8 @@ pub(crate) struct Laptop {
 #[derive(Debug, Clone, Copy, Default)]
 struct Flows {
     open: u64,
-    /// Of these, those that nobody can end between two exchanges.
-    staying: u64,
+    /// Of these, those for which a pause does not wait.
+    lasting: u64,
 }
 
 impl Laptop {
@@ -125,7 +129,7 @@ impl Laptop {
     /// A place for one flow, unless the laptop takes none now.
     fn enter(self: &Arc<Self>) -> Option<Seat> {
         self.flows.send_modify(|flows| flows.open += 1);
-        let seat = Seat { condition: self.condition.subscribe(), laptop: Arc::clone(self), stays: false };
+        let seat = Seat { condition: self.condition.subscribe(), laptop: Arc::clone(self), lasts: false };
         // After counting, so that whoever sets `Leaving` and then looks at the count sees this flow.
         (seat.condition() == Condition::Up).then_some(seat)
     }
@@ -138,10 +142,11 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    /// Waits until no request is under way; what is no exchange of HTTP/1.x is not waited for. Cancel safe.
+    /// Waits until no request is under way; what is no exchange of HTTP/1.x, and what has lasted long already, is not waited
+    /// for. Takes [`PATIENCE`] and the time of an offer at most. Cancel safe.
     pub(crate) async fn drained(&self) {
         // The sender is in `self.laptop`.
-        let _ = self.laptop.flows.subscribe().wait_for(|flows| flows.open <= flows.staying).await;
+        let _ = self.laptop.flows.subscribe().wait_for(|flows| flows.open <= flows.lasting).await;
     }
 }
 
@@ -156,7 +161,7 @@ impl Drop for Pause {
 pub(crate) struct Seat {
     laptop: Arc<Laptop>,
     condition: watch::Receiver<Condition>,
-    stays: bool,
+    lasts: bool,
 }
 
 impl Seat {
@@ -178,10 +183,12 @@ impl Seat {
         let _ = self.condition.wait_for(|condition| *condition == Condition::Silent).await;
     }
 
-    /// Nobody can tell any more where its requests end.
-    pub(crate) fn stays(&mut self) {
-        if !std::mem::replace(&mut self.stays, true) {
-            self.laptop.flows.send_modify(|flows| flows.staying += 1);
+    /// Whether a pause waits for it no more: nobody can tell where its requests end, or the one under way lasts.
+    pub(crate) fn set_lasts(&mut self, lasts: bool) {
+        if std::mem::replace(&mut self.lasts, lasts) != lasts {
+            self.laptop.flows.send_modify(|flows| {
+                flows.lasting = if lasts { flows.lasting + 1 } else { flows.lasting.saturating_sub(1) };
+            });
         }
     }
 
@@ -196,7 +203,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.laptop.flows.send_modify(|flows| {
             flows.open = flows.open.saturating_sub(1);
-            flows.staying = flows.staying.saturating_sub(u64::from(self.stays));
+            flows.lasting = flows.lasting.saturating_sub(u64::from(self.lasts));
         });
     }
 }

@@ -24,9 +24,11 @@ use crate::sandbox::{Exit, Starter};
 use crate::watch::circle::Circle;
 use crate::watch::tree::{Changes, merge};
 
-/// For so long requests under way may keep the old process from being asked to end. A longer one gets what the process gives
-/// it within its grace.
-const UNDER_WAY: Duration = Duration::from_millis(250);
+/// For so long requests under way may keep the old process from being asked to end. The agent says when none is that is worth
+/// waiting for: the older ones get what the process gives them within its grace.
+const UNDER_WAY: Duration = Duration::from_secs(3);
+/// When there is no way to the agent for so long, it is not waited for.
+const NO_WAY: Duration = Duration::from_millis(250);
 /// Between two looks whether the process listens, at first and later.
 const LOOK: Duration = Duration::from_millis(2);
 const LATER: Duration = Duration::from_millis(50);
@@ -177,10 +179,26 @@ impl Live {
     /// too long. Without a way to the agent nothing comes either.
     async fn pause(&self) -> Option<Flow> {
         let mut current = self.current.clone();
-        let deadline = Instant::now() + UNDER_WAY;
-        let opened = time::timeout_at(deadline, current.open(&Open::Pause, Priority::Control)).await;
-        let mut flow = opened.ok()?.ok()?;
-        let _ = time::timeout_at(deadline, flow.recv.message::<Reply>(MAX_OPEN)).await;
+        let connection = current.connection();
+        let late = async {
+            tokio::select! {
+                () = time::sleep(UNDER_WAY) => {}
+                () = connection.lost_for(NO_WAY) => {}
+                () = async {
+                    connection.closed().await;
+                    time::sleep(NO_WAY).await;
+                } => {}
+            }
+        };
+        tokio::pin!(late);
+        let mut flow = tokio::select! {
+            opened = current.open(&Open::Pause, Priority::Control) => opened.ok()?,
+            () = &mut late => return None,
+        };
+        tokio::select! {
+            _ = flow.recv.message::<Reply>(MAX_OPEN) => {}
+            () = &mut late => {}
+        }
         Some(flow)
     }
 }

@@ -13,8 +13,9 @@ use tunnel::{
 use super::{Place, listening::Listening, running::Running};
 use crate::{agent::Agent, laptop::Pause};
 
-/// How long requests that are under way may take before their process is asked to end.
-const DRAIN: Duration = Duration::from_millis(250);
+/// How long requests that are under way may take before their process is asked to end: those that a pause waits for, and some
+/// time for a connection that is just being made.
+const DRAIN: Duration = Duration::from_secs(3);
 /// How long the laptop may take to make room for a message.
 const WRITE: Duration = Duration::from_secs(5);
 

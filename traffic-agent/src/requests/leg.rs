@@ -92,10 +92,10 @@ impl Leg {
         }
     }
 
-    /// Nobody can tell any more where the requests on it end.
-    pub(super) fn stays(&mut self) {
+    /// Whether a restart of the process waits for it no more.
+    pub(super) fn set_lasts(&mut self, lasts: bool) {
         if let Self::Laptop { seat, .. } | Self::Process { seat, .. } = self {
-            seat.stays();
+            seat.set_lasts(lasts);
         }
     }
 

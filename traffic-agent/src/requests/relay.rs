@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, Phase},
-    laptop::Condition,
+    laptop::{Condition, PATIENCE},
 };
 
 /// Most bytes taken from a server's socket at once.
@@ -52,7 +52,6 @@ enum End {
 }
 
 /// State of one relay, besides the caller's own.
-#[derive(Default)]
 struct Course {
     /// A byte has passed to or from this leg.
     used: bool,
@@ -70,15 +69,20 @@ struct Course {
     told: bool,
     /// When to stop waiting for the caller's end.
     linger: Option<Instant>,
+    /// When the newest request began.
+    begun: Instant,
+    /// The leg's process is to be started anew, and waits for this request no longer than until then.
+    patience: Option<Instant>,
 }
 
 /// Relays until the connection ends or must change hands. Not cancel safe: bytes may be lost.
 pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> Ended {
-    let mut course = Course::default();
+    let mut course = Course::new();
     let mut phase = agent.phase.subscribe();
     let mut leaving = *phase.borrow_and_update() == Phase::Leaving;
     loop {
         let laptop = leg.laptop();
+        course.lasts(laptop, caller, leg);
         let ended = course.leg_end(agent, caller, laptop.is_some()).or_else(|| course.settle(caller, leg));
         if let Some(ended) = ended {
             return ended;
@@ -97,9 +101,16 @@ pub(super) async fn relay(agent: &Agent, caller: &mut Caller, leg: &mut Leg) -> 
                 if moves(agent, caller, laptop) {
                     return Ended::Parked;
                 }
+                let between = caller.exchange.between();
                 let read = ready.and_then(|()| caller.read(|bytes| parts.writer.try_write(bytes)));
                 match read {
-                    Ok(read) => course.used |= read == Read::Some,
+                    Ok(Read::Some) => {
+                        course.used = true;
+                        if between {
+                            course.begun = Instant::now();
+                        }
+                    }
+                    Ok(Read::Nothing | Read::End) => {}
                     Err(_) => return broken(leg),
                 }
             }
@@ -149,7 +160,7 @@ enum Event {
     Leg(io::Result<Got>),
     /// The caller may take more.
     Room(io::Result<()>),
-    /// The laptop's condition is another.
+    /// The laptop's condition is another, or its process waits for the request no more.
     Changed,
     /// The caller had enough time to end.
     Over,
@@ -194,6 +205,36 @@ async fn until(deadline: Option<Instant>) {
 }
 
 impl Course {
+    /// A request that is under way at the beginning counts from there.
+    fn new() -> Self {
+        Self {
+            used: false,
+            end: None,
+            leg_ended: false,
+            leg_deaf: false,
+            leg_finished: false,
+            caller_finished: false,
+            told: false,
+            linger: None,
+            begun: Instant::now(),
+            patience: None,
+        }
+    }
+
+    /// Tells the leg whether a restart of its process waits for it.
+    fn lasts(&mut self, laptop: Option<Condition>, caller: &Caller, leg: &mut Leg) {
+        self.patience = None;
+        if laptop != Some(Condition::Paused) {
+            return leg.set_lasts(false);
+        }
+        let until = self.begun + PATIENCE;
+        let lasts = caller.exchange.is_opaque() || Instant::now() >= until;
+        if !lasts {
+            self.patience = Some(until);
+        }
+        leg.set_lasts(lasts);
+    }
+
     /// Waits for the next thing to do. Cancel safe.
     async fn wait(&self, agent: &Agent, caller: &Caller, parts: &mut Parts<'_>) -> Event {
         let reads_caller = !caller.ended && caller.to_leg.is_empty() && !self.leg_deaf;
@@ -216,6 +257,7 @@ impl Course {
             got = reader.ready(), if reads_leg => Event::Leg(got),
             ready = caller.tcp.writable(), if !caller.to_caller.is_empty() => Event::Room(ready),
             () = change.changed() => Event::Changed,
+            () = until(self.patience) => Event::Changed,
             () = until(self.linger) => Event::Over,
             () = caller.to_caller.evicted() => Event::Evicted,
         }
@@ -246,7 +288,6 @@ impl Course {
                 {
                     return Some(Ended::Given);
                 }
-                Some(Condition::Paused) if state == State::Opaque => leg.stays(),
                 Some(Condition::Silent) if caller.can_give_again() => return Some(Ended::Given),
                 // What is in the middle of its bytes survives an outage; a question gets an end.
                 Some(Condition::Silent) if caller.exchange.awaits() => return Some(Ended::Reset),

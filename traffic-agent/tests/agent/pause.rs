@@ -67,6 +67,24 @@ async fn a_request_under_way_is_waited_for_and_what_is_no_http_is_not() {
 }
 
 #[tokio::test]
+async fn a_request_that_lasts_is_not_waited_for() {
+    let hangs = Habits { delay: Duration::from_secs(3600), ..Habits::default() };
+    let (rig, original, process) =
+        (Rig::start().await, Server::start("original").await, Server::start_with("old", hangs).await);
+    let laptop = Laptop::armed_with(&rig, process.addr, &[original.addr], LONG).await;
+    let mut caller = Caller::connect(rig.callers).await;
+    caller.send(b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n").await;
+    let mut counters = laptop.counters.clone();
+    within("it is open", counters.wait_for(|counters| counters.open == 1)).await.unwrap();
+    drop(pause(&laptop).await);
+    // As old as it is by now, the next one does not wait at all.
+    let asked = time::Instant::now();
+    let _paused = pause(&laptop).await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!(process.answered(), 0);
+}
+
+#[tokio::test]
 async fn without_holding_originals_serve_meanwhile_and_the_laptop_afterwards() {
     let (rig, original, process) =
         (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
