@@ -138,6 +138,11 @@ async fn serve(agent: &Agent, mut caller: Caller) {
                     }
                 }
             }
+            Ended::Moved => {
+                leg.reset();
+                caller.kept.begin();
+                next = Next::Other;
+            }
             Ended::Parked => {
                 // The next request must not wait for it.
                 agent.partings.spawn(leg.part());

@@ -39,6 +39,8 @@ pub(super) enum Ended {
     Parked,
     /// What is kept goes to an original.
     Given,
+    /// Nothing has passed, and the laptop takes nothing now: somebody else may be about to speak.
+    Moved,
     /// The caller has been told that this was the last answer.
     Parted,
     /// One side does not read, and the memory of what waits for it is needed.

@@ -67,6 +67,24 @@ async fn a_request_under_way_is_waited_for_and_what_is_no_http_is_not() {
 }
 
 #[tokio::test]
+async fn a_connection_without_a_request_waits_through_any_number_of_pauses() {
+    let (rig, original, process) =
+        (Rig::start().await, Server::start("original").await, Server::start("laptop").await);
+    let laptop = Laptop::armed_with(&rig, process.addr, &[original.addr], LONG).await;
+    let mut silent = Caller::connect(rig.callers).await;
+    let mut counters = laptop.counters.clone();
+    for _ in 0..3 {
+        within("it is there", counters.wait_for(|counters| counters.open == 1)).await.unwrap();
+        let paused = pause(&laptop).await;
+        within("it is gone", counters.wait_for(|counters| counters.open == 0)).await.unwrap();
+        drop(paused);
+    }
+    within("it is there", counters.wait_for(|counters| counters.open == 1)).await.unwrap();
+    assert_eq!(silent.ask("POST", "1").await, "laptop POST 1");
+    assert_eq!(original.answered(), 0);
+}
+
+#[tokio::test]
 async fn a_request_that_lasts_is_not_waited_for() {
     let hangs = Habits { delay: Duration::from_secs(3600), ..Habits::default() };
     let (rig, original, process) =

@@ -169,7 +169,7 @@ impl Course {
                 Some(Condition::Silent | Condition::Leaving | Condition::Paused)
                     if state == State::Fresh && !caller.ended =>
                 {
-                    return Some(Ended::Given);
+                    return Some(Ended::Moved);
                 }
                 Some(Condition::Silent) if caller.can_give_again() => return Some(Ended::Given),
                 // What is in the middle of its bytes survives an outage; a question gets an end.
