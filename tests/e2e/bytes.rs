@@ -10,7 +10,7 @@ harness::tests![
 
 const GIB: &str = "1073741824";
 /// Both ends hash, on the same two cores as the cluster.
-const BULK: Duration = Duration::from_secs(200);
+const BULK: Duration = Duration::from_secs(400);
 
 async fn attached(world: &World) -> Process {
     world.echo(Echo::new("web").raw()).await;
