@@ -118,7 +118,9 @@ impl Leg {
     /// Ends an idle connection: the server gets a clean end, and has some time to end its side.
     pub(super) async fn part(self) {
         match self {
-            Self::Laptop { mut flow, seat } => {
+            Self::Laptop { mut flow, mut seat } => {
+                // All answers are here: a process that hangs is not waited for before it is started anew.
+                seat.set_lasts(true);
                 flow.send.finish();
                 let rest = async { while let Ok(Some(_)) = flow.recv.chunk(CHUNK).await {} };
                 let _ = time::timeout(PARTING, rest).await;

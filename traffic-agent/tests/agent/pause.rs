@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncWriteExt as _, net::TcpStream, time};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time,
+};
 use tunnel::{
     Flow, Priority,
     message::{MAX_OPEN, Open, Reply, ToAgent, ToLaptop, Unavailable},
@@ -82,6 +86,28 @@ async fn a_connection_without_a_request_waits_through_any_number_of_pauses() {
     within("it is there", counters.wait_for(|counters| counters.open == 1)).await.unwrap();
     assert_eq!(silent.ask("POST", "1").await, "laptop POST 1");
     assert_eq!(original.answered(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_a_process_that_hangs_is_not_waited_for() {
+    let process = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (rig, original) = (Rig::start().await, Server::start("original").await);
+    let addr = process.local_addr().unwrap();
+    let laptop = Laptop::armed_with(&rig, addr, &[original.addr], LONG).await;
+    let mut caller = Caller::connect(rig.callers).await;
+    let hangs = async {
+        let (mut tcp, _) = process.accept().await.unwrap();
+        let mut request = [0; 1 << 10];
+        assert_ne!(tcp.read(&mut request).await.unwrap(), 0);
+        tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirst").await.unwrap();
+        // Neither reads nor ends from now on.
+        tcp
+    };
+    let (answer, _process) = tokio::join!(caller.ask("POST", "1"), hangs);
+    assert_eq!(answer, "first");
+    let asked = time::Instant::now();
+    let _paused = pause(&laptop).await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
