@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use pod::{Pod, Port, ask, programs, receive, send, state, wait_until};
+use pod::{Pod, Port, ask, dead, programs, receive, send, state, wait_until};
 
 #[test]
 fn the_agent_is_unpacked_and_gets_its_sockets_and_arguments() {
@@ -42,7 +42,7 @@ fn a_connection_that_comes_while_the_agent_is_dead_is_served_by_the_next_one() {
     // Stopped, the bootstrap cannot start the next agent before the connections are made.
     container.signal(Signal::SIGSTOP);
     kill(first.pid, Signal::SIGKILL).unwrap();
-    wait_until("the agent is dead", || state(first.pid).is_none_or(|state| state == 'Z'));
+    wait_until("the agent is dead", || dead(first.pid));
     let waiting: Vec<TcpStream> = (0..50).map(|_| send(&port, "pid")).collect();
     container.signal(Signal::SIGCONT);
 
@@ -112,7 +112,7 @@ fn the_agent_does_not_outlive_the_bootstrap() {
     let agent = container.up().pid;
     container.signal(Signal::SIGKILL);
     container.end();
-    wait_until("the agent is gone", || state(agent).is_none_or(|state| state == 'Z'));
+    wait_until("the agent is gone", || dead(agent));
 }
 
 #[test]

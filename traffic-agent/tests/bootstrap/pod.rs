@@ -178,6 +178,13 @@ pub(crate) fn state(pid: Pid) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// Whether a process has ended with all its threads. That it is a zombie says so of the first one only: another may still
+/// take a connection, and break it off.
+pub(crate) fn dead(pid: Pid) -> bool {
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    state(pid).is_none_or(|state| state == 'Z' && threads() <= 1)
+}
+
 pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let started = Instant::now();
     while !reached() {
